@@ -1,0 +1,3 @@
+module openped
+
+go 1.26
