@@ -1,0 +1,62 @@
+# openped: everything a person or a machine runs. `make help` lists it.
+
+SHELL := /bin/bash
+GO ?= go
+FUZZTIME ?= 10s
+export GO FUZZTIME
+
+COMMANDS := pedserver pedclient softped hsmcm
+
+# The hostile channel tests try every byte of every message: a target of their
+# own, without the race detector, which would make minutes out of seconds.
+HOSTILE := Hostile
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test race hostile imports fuzz vectors bench lint cross clean
+
+help:   ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:
+	@scripts/setup
+
+build: setup   ## bin/pedserver bin/pedclient bin/softped bin/hsmcm
+	@mkdir -p bin
+	@$(GO) build -trimpath -o bin/ $(COMMANDS:%=./cmd/%)
+
+demo: build   ## the whole system in about a minute; INTERACTIVE=1 gives you the PED's keypad
+	@$(GO) build -trimpath -o bin/demo ./test/demo
+	@bin/demo -bin bin $(if $(filter-out 0 no,$(INTERACTIVE)),-interactive)
+
+test: setup   ## all tests, with Wycheproof's vectors
+	$(GO) test ./...
+
+race: setup   ## all tests under the race detector, except the hostile ones
+	@NEED_CC=1 scripts/setup
+	CGO_ENABLED=1 $(GO) test -race -skip '$(HOSTILE)' ./...
+
+hostile: setup   ## every byte of the channel flipped, cut, repeated, reflected
+	@scripts/hostile '$(HOSTILE)'
+
+imports: setup   ## the import rules of the house
+	$(GO) test -count=1 ./test/imports
+
+fuzz: setup   ## every fuzz target for FUZZTIME (default 10s) each
+	@scripts/fuzz
+
+vectors: setup   ## official ACVP vectors in OPENPED_VECTORS (default ../shared/vectors)
+	@scripts/vectors
+
+bench: setup   ## speed: one `name value` per line
+	@$(GO) run ./test/bench
+
+lint: setup   ## gofmt, vet, staticcheck, govulncheck where its database can be reached
+	@scripts/lint
+
+cross: setup   ## what we ship must build for Linux and Windows without cgo
+	CGO_ENABLED=0 GOOS=linux $(GO) build ./...
+	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
+	CGO_ENABLED=0 GOOS=windows $(GO) vet ./...
+
+clean:   ## what was built
+	rm -rf bin
