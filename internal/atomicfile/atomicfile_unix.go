@@ -1,0 +1,47 @@
+//go:build !windows
+
+package atomicfile
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// tryLock locks f for its open file description, without waiting.
+func tryLock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return ErrLocked
+		}
+		return err
+	}
+}
+
+// removeAndClose removes first: whoever waits for the lock must not get it on
+// a file that is about to go.
+func removeAndClose(f *os.File) {
+	os.Remove(f.Name())
+	f.Close()
+}
+
+func replace(temp, path string) error { return os.Rename(temp, path) }
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	// Some file systems cannot sync a folder and say EINVAL: their rename is as
+	// durable as they make it.
+	if err := d.Sync(); err != nil && !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	return nil
+}

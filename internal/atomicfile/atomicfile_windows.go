@@ -1,0 +1,45 @@
+package atomicfile
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// The lock lies far behind the content: LockFileEx locks are mandatory, and
+// the process number in the file must stay readable.
+const lockOffset = 1 << 30
+
+func tryLock(f *os.File) error {
+	err := windows.LockFileEx(windows.Handle(f.Fd()),
+		windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0,
+		&windows.Overlapped{Offset: lockOffset})
+	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
+		return ErrLocked
+	}
+	return err
+}
+
+// removeAndClose closes first: an open file cannot be removed. If another
+// process has opened it meanwhile the removal fails, and the file is that
+// process's lock.
+func removeAndClose(f *os.File) {
+	f.Close()
+	os.Remove(f.Name())
+}
+
+func replace(temp, path string) error {
+	from, err := windows.UTF16PtrFromString(temp)
+	if err != nil {
+		return err
+	}
+	to, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return err
+	}
+	return windows.MoveFileEx(from, to, windows.MOVEFILE_REPLACE_EXISTING|windows.MOVEFILE_WRITE_THROUGH)
+}
+
+// syncDir does nothing: MOVEFILE_WRITE_THROUGH has done it.
+func syncDir(string) error { return nil }

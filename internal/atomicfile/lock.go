@@ -1,0 +1,105 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrLocked is what every LockedError is.
+var ErrLocked = errors.New("in use by another process")
+
+// LockedError says who holds a lock. PID is 0 if that is not known.
+type LockedError struct {
+	Path string
+	PID  int
+}
+
+// Error implements error.
+func (e *LockedError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("%s is in use by another process", e.Path)
+	}
+	return fmt.Sprintf("%s is in use by process %d", e.Path, e.PID)
+}
+
+// Is makes errors.Is(err, ErrLocked) true.
+func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+// Lock takes the lock file path, which it creates, for this process: flock on
+// Linux, LockFileEx on Windows. It does not wait: if another holder lives, in
+// this process or another, the error is a *LockedError. The file of a holder
+// that was killed is taken over. unlock gives the lock back and removes the
+// file; it may be called more than once.
+//
+// path is the lock's own file, by habit the protected one's name with ".lock":
+// the protected file itself changes identity whenever it is replaced.
+func Lock(path string) (unlock func(), err error) {
+	for range 10 {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", path, cause(err))
+		}
+		if err := tryLock(f); err != nil {
+			pid := holder(f)
+			f.Close()
+			if !errors.Is(err, ErrLocked) {
+				return nil, fmt.Errorf("lock %s: %w", path, err)
+			}
+			return nil, &LockedError{Path: path, PID: pid}
+		}
+		// The last holder may have removed the file between our opening and
+		// locking it: then the lock is on a file that nobody else will see.
+		if !same(f, path) {
+			f.Close()
+			continue
+		}
+		_ = f.Truncate(0)
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+		done := false
+		return func() {
+			if done {
+				return
+			}
+			done = true
+			removeAndClose(f)
+		}, nil
+	}
+	return nil, &LockedError{Path: path}
+}
+
+// LockWait is Lock, trying again until d has passed.
+func LockWait(path string, d time.Duration) (unlock func(), err error) {
+	for end := time.Now().Add(d); ; time.Sleep(5 * time.Millisecond) {
+		unlock, err := Lock(path)
+		if err == nil || !errors.Is(err, ErrLocked) || time.Now().After(end) {
+			return unlock, err
+		}
+	}
+}
+
+func same(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(path)
+	return err == nil && os.SameFile(a, b)
+}
+
+func holder(f *os.File) int {
+	b := make([]byte, 16)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && err != io.EOF {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}

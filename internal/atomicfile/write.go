@@ -1,0 +1,136 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const tempSuffix = ".tmp"
+
+// WriteFile replaces the content of path by data, or changes nothing: a
+// temporary file in the same folder, fsync, rename, fsync of the folder. The
+// file gets exactly the permissions perm, the umask notwithstanding. A symbolic
+// link at path is replaced, not followed.
+//
+// On an error the old content is still there and no temporary file is left,
+// with one exception that the platform forces: when the last step, the fsync
+// of the folder, fails, the new content is in place but may not survive a loss
+// of power. Temporary files that a killed process left beside path are removed.
+// Concurrent writers do no harm to the file, but the last one wins: hold Lock
+// where that matters.
+func WriteFile(path string, data []byte, perm fs.FileMode) error {
+	return writeFile(path, data, perm, func(f *os.File) io.Writer { return f })
+}
+
+// writeFile takes the writer to write through, so that tests can let it fail.
+func writeFile(path string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) error {
+	dir, base := filepath.Dir(path), filepath.Base(path)
+	if st, err := os.Lstat(path); err == nil && st.IsDir() {
+		return fmt.Errorf("write %s: %w", path, errIsDir)
+	}
+	removeStale(dir, base)
+	var err error
+	// Another process may take our temporary file for a dead one's in the moment
+	// between its creation and its lock: then there is nothing to rename, and
+	// the work is done once more.
+	for range 3 {
+		var temp string
+		if temp, err = writeTemp(dir, base, data, perm, through); err != nil {
+			break
+		}
+		if err = replace(temp, path); err == nil {
+			break
+		}
+		os.Remove(temp)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, cause(err))
+	}
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("write %s: new content is in place but may not survive a power loss: %w", path, cause(err))
+	}
+	return nil
+}
+
+var errIsDir = errors.New("is a folder")
+
+// writeTemp writes data to a new file beside base and returns its name; on an
+// error it leaves no file.
+func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) (name string, err error) {
+	f, err := os.CreateTemp(dir, "."+base+".*"+tempSuffix)
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		err = errors.Join(err, f.Close())
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	// The lock says that the writer lives; it goes with the file descriptor.
+	_ = tryLock(f)
+	if err := f.Chmod(perm); err != nil {
+		return "", err
+	}
+	if _, err := through(f).Write(data); err != nil {
+		return "", err
+	}
+	return f.Name(), f.Sync()
+}
+
+// removeStale removes the temporary files of base that no living process
+// holds. It is housekeeping: what it cannot do is left undone.
+func removeStale(dir, base string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		middle, ok := strings.CutPrefix(e.Name(), "."+base+".")
+		if !ok || !e.Type().IsRegular() {
+			continue
+		}
+		if middle, ok = strings.CutSuffix(middle, tempSuffix); !ok || !digits(middle) {
+			continue
+		}
+		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
+		if err != nil {
+			continue
+		}
+		dead := tryLock(f) == nil
+		f.Close()
+		if dead {
+			os.Remove(f.Name())
+		}
+	}
+}
+
+// digits reports whether s is what os.CreateTemp puts in place of the star.
+func digits(s string) bool {
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// cause strips the temporary file's name from an error: the caller asked for
+// another file.
+func cause(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	if l, ok := errors.AsType[*os.LinkError](err); ok {
+		return l.Err
+	}
+	return err
+}
