@@ -1,0 +1,249 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func open(t *testing.T, path string) *Log {
+	t.Helper()
+	l, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func sample(i int) Record {
+	return Record{Ceremony: "c0ffee", Slot: 1, HSM: "1234567", Event: "login", Role: "so",
+		Keys: []string{fmt.Sprint(i), `quote " and ,"hash":"`}, Result: "done"}
+}
+
+func filled(t *testing.T, n int) (string, *Log) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "audit.log")
+	l := open(t, path)
+	for i := range n {
+		if err := l.Append(sample(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path, l
+}
+
+func TestAppendReopenVerify(t *testing.T) {
+	path, l := filled(t, 3)
+	l.Close()
+	if err := l.Append(sample(9)); err == nil {
+		t.Error("appended to a closed log")
+	}
+	l = open(t, path)
+	if err := l.Append(sample(3)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := l.Records()
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%d records, %v", len(all), err)
+	}
+	for i, r := range all {
+		if r.Seq != uint64(i)+1 || r.Time.IsZero() || r.Time.Location() != time.UTC || r.Keys[0] != fmt.Sprint(i) {
+			t.Errorf("record %d: %+v", i, r)
+		}
+	}
+	if n, err := l.Verify(); n != 4 || err != nil {
+		t.Errorf("verify: %d, %v", n, err)
+	}
+	if seq, hash := l.Head(); seq != 4 || hash != all[3].Hash {
+		t.Error("head is not the newest record")
+	}
+	if st, _ := os.Stat(path); st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", st.Mode())
+	}
+}
+
+// Every single changed byte is found, and so is a record removed, repeated or
+// moved; only a cut at the end of a record is not (doc.go says so).
+func TestTamper(t *testing.T) {
+	path, _ := filled(t, 3)
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(b []byte) int { n, _ := walk(bytes.NewReader(b), func(Record) {}); return n }
+	if count(good) != 3 {
+		t.Fatal("good log does not verify")
+	}
+	for i := range good {
+		b := bytes.Clone(good)
+		b[i] ^= 1
+		if n, err := walk(bytes.NewReader(b), func(Record) {}); n == 3 && err == nil {
+			t.Fatalf("byte %d changed and not found", i)
+		}
+	}
+	lines := bytes.SplitAfter(good, []byte("\n"))
+	a, b, c := lines[0], lines[1], lines[2]
+	for name, parts := range map[string][][]byte{
+		"first removed": {b, c}, "middle removed": {a, c}, "repeated": {a, a, b, c},
+		"moved": {a, c, b}, "empty line": {a, []byte("\n"), b, c},
+	} {
+		_, err := walk(bytes.NewReader(bytes.Join(parts, nil)), func(Record) {})
+		if ce := (*ChainError)(nil); !errors.As(err, &ce) {
+			t.Errorf("%s: %v, want a ChainError", name, err)
+		}
+	}
+}
+
+func TestTornEnd(t *testing.T) {
+	path, l := filled(t, 2)
+	l.Close()
+	good, _ := os.ReadFile(path)
+	second := bytes.IndexByte(good, '\n') + 1
+	for cut := second + 1; cut < len(good); cut += 37 {
+		for _, tail := range []string{"", "\x00\x00\x00", "\n"} {
+			p := filepath.Join(t.TempDir(), "audit.log")
+			torn := good[second:cut]
+			if err := os.WriteFile(p, append(bytes.Clone(good[:cut]), tail...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			l := open(t, p)
+			all, err := l.Records()
+			if err != nil || len(all) != 2 || all[1].Event != EventRecovered {
+				t.Fatalf("cut %d %q: %+v, %v", cut, tail, all, err)
+			}
+			aside, _ := os.ReadFile(p + ".torn")
+			if !bytes.HasPrefix(aside, torn) {
+				t.Fatalf("cut %d: torn part not kept", cut)
+			}
+		}
+	}
+}
+
+func TestTornFirstLine(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "audit.log")
+	os.WriteFile(p, []byte(`{"seq":1,`), 0o600)
+	l := open(t, p)
+	if n, err := l.Verify(); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+func TestForeignFileIsLeftAlone(t *testing.T) {
+	p := filepath.Join(t.TempDir(), "audit.log")
+	text := strings.Repeat("this is somebody's diary\n", 5)
+	os.WriteFile(p, []byte(text), 0o600)
+	if _, err := Open(p); err == nil {
+		t.Error("opened a foreign file")
+	}
+	if b, _ := os.ReadFile(p); string(b) != text {
+		t.Error("changed a foreign file")
+	}
+}
+
+func TestBounds(t *testing.T) {
+	_, l := filled(t, 0)
+	if err := l.Append(Record{Event: strings.Repeat("x", MaxField+1)}); !errors.Is(err, ErrTooLong) {
+		t.Error(err)
+	}
+	if err := l.Append(Record{Keys: make([]string, MaxKeys+1)}); !errors.Is(err, ErrTooLong) {
+		t.Error(err)
+	}
+	// The largest allowed record, all of it escaped, still fits and reads back.
+	big := strings.Repeat("x", MaxField)
+	keys := make([]string, MaxKeys)
+	for i := range keys {
+		keys[i] = big
+	}
+	if err := l.Append(Record{Event: big, Keys: keys}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.Verify(); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// A failed append takes its half line back and the log goes on.
+func TestWriteFailure(t *testing.T) {
+	path, l := filled(t, 1)
+	f := l.f
+	ro, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ro.Close()
+	l.f = ro
+	if err := l.Append(sample(1)); err == nil {
+		t.Fatal("append through a read-only handle")
+	}
+	l.f, l.bad = f, nil
+	if err := l.Append(sample(1)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.Verify(); n != 2 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+func TestConcurrent(t *testing.T) {
+	_, l := filled(t, 0)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 5 {
+				if err := l.Append(sample(i)); err != nil {
+					t.Error(err)
+				}
+				if _, err := l.Verify(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n, err := l.Verify(); n != 40 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+func FuzzAudit(f *testing.F) {
+	r := sample(1)
+	r.Seq, r.Prev, r.Time = 1, genesis, time.Unix(1, 0).UTC()
+	line, err := encode(&r)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(line)
+	f.Add(append(bytes.Clone(line), line...))
+	f.Add(line[:len(line)/2])
+	f.Add([]byte("\n\n"))
+	f.Add([]byte(`{"seq":1,"hash":"` + genesis + `"}` + "\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n, err := walk(bytes.NewReader(b), func(Record) {})
+		if err == nil && n > bytes.Count(b, []byte("\n"))+1 {
+			t.Fatal("more records than lines")
+		}
+		p := filepath.Join(t.TempDir(), "a")
+		os.WriteFile(p, b, 0o600)
+		l, err := Open(p)
+		if err != nil {
+			return
+		}
+		defer l.Close()
+		before, _ := l.Verify()
+		if err := l.Append(sample(0)); err != nil {
+			t.Fatal(err)
+		}
+		if _, verr := walk(bytes.NewReader(b), func(Record) {}); verr == nil {
+			if after, err := l.Verify(); err != nil || after != before+1 {
+				t.Fatalf("%d then %d, %v", before, after, err)
+			}
+		}
+	})
+}
