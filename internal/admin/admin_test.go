@@ -1,0 +1,202 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"openped/internal/rundir"
+)
+
+func dirs(t *testing.T) rundir.Dirs {
+	t.Helper()
+	d, err := os.MkdirTemp("", "adm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(d) })
+	return rundir.Dirs{Run: d, State: d}
+}
+
+type hinted struct{}
+
+func (hinted) Error() string { return "no" }
+func (hinted) Hint() string  { return "try again" }
+
+func TestCalls(t *testing.T) {
+	d := dirs(t)
+	i, err := Claim(d, "x")
+	if err != nil || i.Stale {
+		t.Fatal(err, i)
+	}
+	l, err := i.Listen("x.sock", 0o660)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fi, err := os.Stat(filepath.Join(d.Run, "x.sock"))
+	if err != nil || fi.Mode().Perm() != 0o660 {
+		t.Errorf("%v %v", fi.Mode(), err)
+	}
+	s := NewServer(slog.New(slog.DiscardHandler), map[string]Handler{
+		"GET /v1/show":  func(context.Context) (any, error) { return map[string]int{"a": 1}, nil },
+		"POST /v1/fail": func(context.Context) (any, error) { return nil, hinted{} },
+	})
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+
+	c, err := NewClient(d, "x", 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct{ A int }
+	if err := c.Get(t.Context(), "/v1/show", &out); err != nil || out.A != 1 {
+		t.Errorf("%v %v", out, err)
+	}
+	if err := c.Post(t.Context(), "/v1/fail", &out); err == nil || err.Error() != "x: no; try again" {
+		t.Errorf("%v", err)
+	}
+	if err := c.Post(t.Context(), "/v1/show", &out); err == nil || !strings.Contains(err.Error(), "405") {
+		t.Errorf("wrong method: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	s.Shutdown(ctx)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	i.Close()
+	if err := WaitGone(ctx, d, "x"); err != nil {
+		t.Error(err)
+	}
+	if left, _ := os.ReadDir(d.Run); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if err := c.Get(t.Context(), "/v1/show", &out); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestOneInstance(t *testing.T) {
+	d := dirs(t)
+	i, err := Claim(d, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if _, err := Claim(d, "x"); !errors.Is(err, ErrRunning) {
+		t.Errorf("second instance: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := WaitGone(ctx, d, "x"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a living process taken as gone: %v", err)
+	}
+}
+
+func TestCrashIsCleared(t *testing.T) {
+	d := dirs(t)
+	if os.Getenv("ADMIN_TEST_CRASH") != "" {
+		i, err := Claim(rundir.Dirs{Run: os.Getenv("ADMIN_TEST_CRASH")}, "x")
+		if err == nil {
+			_, err = i.Listen("x.sock", 0o660)
+		}
+		if err != nil {
+			os.Exit(1)
+		}
+		p, _ := os.FindProcess(os.Getpid())
+		_ = p.Kill()
+		select {}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestCrashIsCleared$")
+	cmd.Env = append(os.Environ(), "ADMIN_TEST_CRASH="+d.Run)
+	if err := cmd.Run(); err == nil {
+		t.Fatal("did not crash")
+	}
+	if _, err := os.Lstat(filepath.Join(d.Run, "x.sock")); err != nil {
+		t.Fatal("nothing left behind to test with")
+	}
+	c, err := NewClient(d, "x", time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Get(t.Context(), "/v1/show", nil); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("crashed daemon: %v", err)
+	}
+	i, err := Claim(d, "x")
+	if err != nil || !i.Stale {
+		t.Fatalf("%v %+v", err, i)
+	}
+	defer i.Close()
+	l, err := i.Listen("x.sock", 0o660)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+}
+
+func TestForeignFileInTheWay(t *testing.T) {
+	d := dirs(t)
+	i, err := Claim(d, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if err := os.WriteFile(filepath.Join(d.Run, "x.sock"), []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.Listen("x.sock", 0o660); err == nil {
+		t.Error("somebody's file was replaced")
+	}
+}
+
+func TestFilterRefuses(t *testing.T) {
+	d := dirs(t)
+	i, err := Claim(d, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	l, err := i.Listen("x.sock", 0o660)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan Peer, 1)
+	go Filter{UnixListener: l, Allow: func(Peer) bool { return false }, Refuse: func(p Peer, _ error) { told <- p }}.Accept()
+	defer l.Close()
+	c, err := net.Dial("unix", filepath.Join(d.Run, "x.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("refused peer got %v", err)
+	}
+	if p := <-told; p.UID != os.Geteuid() || p.PID != os.Getpid() {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestPeer(t *testing.T) {
+	me := os.Geteuid()
+	for _, c := range []struct {
+		p    Peer
+		want bool
+	}{{Peer{UID: 0}, true}, {Peer{UID: me}, true}, {Peer{UID: me + 1}, false}} {
+		if c.p.Owner() != c.want {
+			t.Errorf("%+v", c)
+		}
+	}
+	p := Peer{GID: 5, Groups: []int{6}}
+	if !p.InGroup(5) || !p.InGroup(6) || p.InGroup(7) || (Peer{GID: -1}).InGroup(-1) {
+		t.Error("InGroup is wrong")
+	}
+}

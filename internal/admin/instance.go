@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"time"
+
+	"openped/internal/atomicfile"
+	"openped/internal/rundir"
+)
+
+// ErrRunning is wrapped by the error of Claim when another instance runs.
+var ErrRunning = errors.New("already running")
+
+// Instance is the claim of this process to be the daemon called name.
+type Instance struct {
+	Stale  bool // a crash had left something, which was cleared
+	dirs   rundir.Dirs
+	unlock func()
+}
+
+// Claim makes the run folder and takes the lock NAME.lock in it. It fails with
+// ErrRunning if another process lives that has it.
+func Claim(dirs rundir.Dirs, name string) (*Instance, error) {
+	if err := dirs.Make(); err != nil {
+		return nil, err
+	}
+	path, err := dirs.Socket(name + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	_, statErr := os.Stat(path)
+	unlock, err := atomicfile.Lock(path)
+	var held *atomicfile.LockedError
+	if errors.As(err, &held) {
+		return nil, fmt.Errorf("%s is %w as process %d", name, ErrRunning, held.PID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Instance{Stale: statErr == nil, dirs: dirs, unlock: unlock}, nil
+}
+
+// Listen binds the unix socket called name in the run folder with mode perm.
+// A socket of that name is a crash's: its living owner would hold the lock.
+func (i *Instance) Listen(name string, perm fs.FileMode) (*net.UnixListener, error) {
+	path, err := i.dirs.Socket(name)
+	if err != nil {
+		return nil, err
+	}
+	if fi, err := os.Lstat(path); err == nil {
+		if fi.Mode().Type() != fs.ModeSocket {
+			return nil, fmt.Errorf("%s is in the way and is not a socket; remove it", path)
+		}
+		i.Stale = true
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("remove the socket that a crash left: %w", err)
+		}
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("local socket: %w", err)
+	}
+	if err := os.Chmod(path, perm); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("local socket: %w", err)
+	}
+	return l, nil
+}
+
+// Close gives the claim back and removes the lock file.
+func (i *Instance) Close() { i.unlock() }
+
+// WaitGone waits until no process claims name any more. The error of a process
+// that stays is ctx's.
+func WaitGone(ctx context.Context, dirs rundir.Dirs, name string) error {
+	path, err := dirs.Socket(name + ".lock")
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		// The process may have been killed and left its file.
+		if unlock, err := atomicfile.Lock(path); err == nil {
+			unlock()
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

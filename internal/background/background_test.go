@@ -1,0 +1,66 @@
+package background
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the background process too.
+func TestMain(m *testing.M) {
+	c := Detached()
+	if c == nil {
+		os.Exit(m.Run())
+	}
+	switch os.Args[1] {
+	case "ready":
+		c.Report(Report{Ready: true, Warnings: []string{"careful"}})
+		c.Report(Report{Error: "second report"})
+		fmt.Println("to nobody") // must neither reach nor kill
+		fmt.Fprintln(os.Stderr, "to nobody")
+	case "refuse":
+		c.Report(Report{Error: "no", Hint: "try", Code: 2})
+	case "panic":
+		panic("own fault")
+	case "silent":
+	case "hang":
+		time.Sleep(time.Minute)
+	}
+	os.Exit(0)
+}
+
+func TestStart(t *testing.T) {
+	r, err := Start(context.Background(), []string{"ready"}, 10*time.Second)
+	if err != nil || !r.Ready || len(r.Warnings) != 1 || r.PID == os.Getpid() || r.PID == 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+	r, err = Start(context.Background(), []string{"refuse"}, 10*time.Second)
+	if err != nil || r.Ready || r.Error != "no" || r.Hint != "try" || r.Code != 2 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+func TestStartFails(t *testing.T) {
+	if _, err := Start(context.Background(), []string{"panic"}, 10*time.Second); err == nil || !strings.Contains(err.Error(), "own fault") {
+		t.Errorf("panic: %v", err)
+	}
+	if _, err := Start(context.Background(), []string{"silent"}, 10*time.Second); err == nil {
+		t.Error("silent process taken as ready")
+	}
+	begin := time.Now()
+	if _, err := Start(context.Background(), []string{"hang"}, 200*time.Millisecond); !errors.Is(err, ErrTimeout) {
+		t.Errorf("hang: %v", err)
+	}
+	if time.Since(begin) > 5*time.Second {
+		t.Error("waited for a hanging process")
+	}
+}
+
+func TestForeground(t *testing.T) {
+	var c *Child
+	c.Report(Report{Ready: true})
+}

@@ -1,0 +1,120 @@
+package cmdline
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+type opts struct {
+	ip    string
+	port  int
+	idle  time.Duration
+	bit   bool
+	force bool
+	hsm   []string
+}
+
+func parse(args ...string) (opts, []string, error) {
+	var o opts
+	s := new(Set)
+	s.Add(
+		&Flag{Name: "ip", Value: "address", Set: Addr(&o.ip)},
+		&Flag{Name: "port", Value: "port", Set: Port(&o.port)},
+		&Flag{Name: "idletimeout", Value: "seconds", Set: Seconds(&o.idle, 0, 1000)},
+		&Flag{Name: "loginfo", Value: "0 or 1", Set: Bit(&o.bit)},
+		&Flag{Name: "force", Set: Switch(&o.force)},
+		&Flag{Name: "hsm", Aliases: []string{"hsmfile"}, Value: "file", Many: true, Set: Strings(&o.hsm)},
+	)
+	rest, err := s.Parse(args)
+	return o, rest, err
+}
+
+func TestParse(t *testing.T) {
+	o, rest, err := parse("-IP", "::1", "--port=1600", "-idletimeout", "30", "-loginfo", "1", "-force", "-hsm", "a", "x", "-hsmfile", "b", "-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := opts{"::1", 1600, 30 * time.Second, true, true, []string{"a", "b"}}
+	if !reflect.DeepEqual(o, want) || !reflect.DeepEqual(rest, []string{"x", "-"}) {
+		t.Errorf("got %+v %q", o, rest)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"-idletimout 5", "unknown flag -idletimout; did you mean -idletimeout?"},
+		{"-prot 5", "unknown flag -prot; did you mean -port?"},
+		{"-idle 5", "unknown flag -idle; did you mean -idletimeout?"},
+		{"-zzzzzzz", "unknown flag -zzzzzzz"},
+		{"-port", "flag -port needs a value <port>"},
+		{"-ip -port 3", "flag -ip needs a value <address>"},
+		{"-port 0", "flag -port: 0 is outside 1 to 65535"},
+		{"-port 99999999999999999999", `flag -port: "99999999999999999999" is not a whole number`},
+		{"-idletimeout -1", "flag -idletimeout: -1 is outside 0 to 1000 (seconds)"},
+		{"-loginfo 2", `flag -loginfo: "2" is neither 0 nor 1`},
+		{"-force=1", "flag -force takes no value"},
+		{"-port 1 -port 2", "flag -port given twice"},
+		{"-ip 123.321.123.321", `flag -ip: "123.321.123.321" is not an IP address`},
+		{"-hsm=", "flag -hsm: empty value"},
+		{"-a\x1b[2J", "unknown flag -a?[2J"},
+	} {
+		_, _, err := parse(strings.Split(c.args, " ")...)
+		var ue *UsageError
+		if !errors.As(err, &ue) || err.Error() != c.want {
+			t.Errorf("%q: %v, want %s", c.args, err, c.want)
+		}
+	}
+}
+
+func TestMode(t *testing.T) {
+	for _, c := range []struct{ args, word, rest, err string }{
+		{"-mode start -x", "start", "-x", ""},
+		{"mode show", "show", "", ""},
+		{"-m stop", "stop", "", ""},
+		{"--mode=Start a b", "start", "a b", ""},
+		{"", "help", "", ""},
+		{"-help", "help", "", ""},
+		{"-mode", "", "", "-mode needs a value; one of start, stop, show"},
+		{"-mode strat", "", "", `unknown mode "strat"; did you mean -mode start?`},
+		{"-mode qqqqqq", "", "", `unknown mode "qqqqqq"; one of start, stop, show`},
+		{"start", "", "", "unknown option start; did you mean -mode start?"},
+		{"-appliance list", "", "", "unknown option -appliance; begin with -mode and one of start, stop, show"},
+	} {
+		word, rest, err := Mode(strings.Fields(c.args), "start", "stop", "show")
+		if word != c.word || strings.Join(rest, " ") != c.rest || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%q: %q %q %v", c.args, word, rest, err)
+		}
+	}
+}
+
+func TestReport(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		code int
+		out  string
+	}{
+		{nil, ExitOK, ""},
+		{errors.New("a\nb"), ExitFailed, "p: a?b\n"},
+		{&UsageError{Msg: "m", Hint: "h"}, ExitUsage, "p: m; h\n"},
+		{fmt.Errorf("w: %w", &ExitError{Code: ExitNotRunning, Err: errors.New("e")}), ExitNotRunning, "p: w: e\n"},
+		{Failed(errors.New("e"), "do it"), ExitFailed, "p: e; do it\n"},
+	} {
+		var b bytes.Buffer
+		if code := Report(&b, "p", c.err); code != c.code || b.String() != c.out {
+			t.Errorf("%v: %d %q", c.err, code, b.String())
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	s := new(Set)
+	s.Add(&Flag{Name: "ip", Value: "address", Usage: "listen on"}, &Flag{Name: "x", Hidden: true})
+	if got := s.Usage(); got != "  -ip <address>                    listen on\n" {
+		t.Errorf("%q", got)
+	}
+}
