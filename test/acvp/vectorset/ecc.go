@@ -111,7 +111,7 @@ func answerOn[P interface{ Bytes() []byte }](c curve[P], g *eccGroup) ([]any, er
 		passed := false
 		// A key that is not accepted fails the test case: some are there for that.
 		if z, err := agree(c, g, t); err == nil {
-			if passed, err = g.verify(t, z); err != nil {
+			if passed, err = g.verify(t, z, c.fieldLen); err != nil {
 				return nil, fmt.Errorf("case %d: %w", t.ID, err)
 			}
 		}
@@ -169,7 +169,7 @@ func pair[P any](scheme func(kas.PrivateKey[P], P) ([]byte, error), own func() (
 }
 
 // verify reports whether the test case's result is what z gives.
-func (g *eccGroup) verify(t *eccTest, z []byte) (bool, error) {
+func (g *eccGroup) verify(t *eccTest, z []byte, fieldLen int) (bool, error) {
 	if g.Mode == "noKdfNoKc" {
 		h := g.hash()
 		h.Write(z)
@@ -182,28 +182,35 @@ func (g *eccGroup) verify(t *eccTest, z []byte) (bool, error) {
 	// Without key confirmation the key is shown by a tag over a fixed message.
 	data := append([]byte("Standard Test Message"), t.NonceNoKC...)
 	if g.Mode == "kdfKc" {
-		iut := party{g.IDIUT, t.ephemeralIUT()}
-		server := party{g.IDServer, t.ephemeralServer()}
-		if data, err = (confirmation{g.Role, g.KCRole, g.KCType}).macData(iut, server); err != nil {
+		iut, err := ephemeralData(fieldLen, t.EphemeralIUTX, t.EphemeralIUTY, t.NonceIUT, t.NonceDKMIUT)
+		if err != nil {
+			return false, err
+		}
+		server, err := ephemeralData(fieldLen, t.EphemeralServerX, t.EphemeralServerY, t.NonceServer, t.NonceDKMServer)
+		if err != nil {
+			return false, err
+		}
+		if data, err = (confirmation{g.Role, g.KCRole, g.KCType}).macData(party{g.IDIUT, iut}, party{g.IDServer, server}); err != nil {
 			return false, err
 		}
 	}
 	return kas.VerifyTag(g.mac, key, data, t.Tag, g.MACLen/8), nil
 }
 
-func (t *eccTest) ephemeralIUT() []byte {
-	return firstOf(append(t.EphemeralIUTX[:len(t.EphemeralIUTX):len(t.EphemeralIUTX)], t.EphemeralIUTY...), t.NonceIUT, t.NonceDKMIUT)
-}
-
-func (t *eccTest) ephemeralServer() []byte {
-	return firstOf(append(t.EphemeralServerX[:len(t.EphemeralServerX):len(t.EphemeralServerX)], t.EphemeralServerY...), t.NonceServer, t.NonceDKMServer)
-}
-
-func firstOf(candidates ...[]byte) []byte {
-	for _, c := range candidates {
-		if len(c) > 0 {
-			return c
+// ephemeralData is what a party has contributed for this one run: its ephemeral
+// public key or, where the scheme has none, its nonce, or nothing.
+func ephemeralData(fieldLen int, x, y, nonce, dkmNonce []byte) ([]byte, error) {
+	switch {
+	case len(x) > 0:
+		fx, err := fixLength(x, fieldLen)
+		if err != nil {
+			return nil, err
 		}
+		fy, err := fixLength(y, fieldLen)
+		return append(fx, fy...), err
+	case len(nonce) > 0:
+		return nonce, nil
+	default:
+		return dkmNonce, nil
 	}
-	return nil
 }
