@@ -1,0 +1,128 @@
+package certs
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"openped/internal/atomicfile"
+)
+
+// Files of an origin root in its folder.
+const (
+	RootFile    = "origin.pem" // certificate, public
+	RootKeyFile = "origin.key" // private key, PKCS #8, mode 0600
+)
+
+const (
+	pemCert = "CERTIFICATE"
+	pemKey  = "PRIVATE KEY"
+	maxPEM  = 64 << 10
+)
+
+// ErrRootExists means that a folder holds an origin root already: a second one
+// over it would orphan every HSM of the first.
+var ErrRootExists = errors.New("the folder holds an origin root already; choose another folder")
+
+// Save writes the root to the files RootFile and RootKeyFile of a folder, which
+// it creates with mode 0700. It returns ErrRootExists rather than replace a key.
+func (r *OriginRoot) Save(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("save origin root: %w", err)
+	}
+	keyPath := filepath.Join(dir, RootKeyFile)
+	if _, err := os.Lstat(keyPath); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", dir, ErrRootExists)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(r.key)
+	if err != nil {
+		return fmt.Errorf("save origin root: %w", err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: key})
+	clear(key)
+	defer clear(text)
+	// The certificate first: a key without one would be refused on loading.
+	if err := atomicfile.WriteFile(filepath.Join(dir, RootFile), RootPEM(r.Cert), 0o644); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(keyPath, text, 0o600)
+}
+
+// LoadOriginRoot reads what Save wrote.
+func LoadOriginRoot(dir string) (*OriginRoot, error) {
+	certs, err := LoadRoots(filepath.Join(dir, RootFile))
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, RootKeyFile)
+	der, err := readPEM(path, pemKey)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(der[0])
+	clear(der[0])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return newOriginRoot(certs[0].Raw, key)
+}
+
+// RootPEM encodes an origin root's certificate for LoadRoots.
+func RootPEM(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: pemCert, Bytes: c.Raw})
+}
+
+// LoadRoots reads the origin roots, one or more, of a PEM file of at most
+// 64 KiB. One that is not an origin root is an error, not skipped.
+func LoadRoots(path string) ([]*x509.Certificate, error) {
+	ders, err := readPEM(path, pemCert)
+	if err != nil {
+		return nil, err
+	}
+	var roots []*x509.Certificate
+	for _, der := range ders {
+		c, err := ParseRoot(der)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		roots = append(roots, c)
+	}
+	return roots, nil
+}
+
+// readPEM returns the blocks of a file that holds nothing but blocks of one type.
+func readPEM(path, typ string) ([][]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
+	defer clear(text)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxPEM {
+		return nil, fmt.Errorf("%s: larger than 64 KiB", path)
+	}
+	var blocks [][]byte
+	for rest := text; ; {
+		var b *pem.Block
+		if b, rest = pem.Decode(rest); b == nil {
+			break
+		}
+		if b.Type != typ {
+			return nil, fmt.Errorf("%s: holds a %q block; a file of %q blocks is wanted", path, b.Type, typ)
+		}
+		blocks = append(blocks, b.Bytes)
+	}
+	if len(blocks) == 0 {
+		return nil, fmt.Errorf("%s: holds no PEM block %q", path, typ)
+	}
+	return blocks, nil
+}

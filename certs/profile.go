@@ -1,0 +1,329 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha512"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// MaxCert is the largest size of a certificate in bytes, DER.
+const MaxCert = 4096
+
+// MaxSerial is the largest length of an HSM serial in bytes.
+const MaxSerial = 32
+
+// Extensions of our own, both critical. The arc 2.999 is for examples; its use
+// here is provisional (docs/SPEC.md).
+var (
+	oidRole         = asn1.ObjectIdentifier{2, 999, 18033, 1} // ENUMERATED, a Role
+	oidStartCounter = asn1.ObjectIdentifier{2, 999, 18033, 2} // INTEGER 0 … 2^64-1
+)
+
+// Extensions of RFC 5280 that the profile uses.
+var (
+	oidSubjectKeyID     = asn1.ObjectIdentifier{2, 5, 29, 14}
+	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
+	oidAuthorityKeyID   = asn1.ObjectIdentifier{2, 5, 29, 35}
+)
+
+// Role is what a certificate's key is for.
+type Role uint8
+
+// The roles.
+const (
+	RoleOrigin  Role = 1 // signs issuing keys
+	RoleIssuing Role = 2 // signs its HSM's static and RPK keys
+	RoleStatic  Role = 3 // the HSM's half of the channel
+	RoleRPK     Role = 4 // an orange key's half
+)
+
+// String returns "origin", "issuing", "static" or "rpk".
+func (r Role) String() string {
+	if n := [...]string{1: "origin", "issuing", "static", "rpk"}; int(r) < len(n) && r > 0 {
+		return n[r]
+	}
+	return fmt.Sprintf("role %d", uint8(r))
+}
+
+// signs reports whether keys of this role sign certificates.
+func (r Role) signs() bool { return r == RoleOrigin || r == RoleIssuing }
+
+// Validity is fixed, whole and without an end: RFC 5280, 4.1.2.5.
+var (
+	notBefore = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	notAfter  = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+)
+
+// What is wrong with a certificate or chain. They are for the local log: the
+// peer gets the one alert.
+var (
+	ErrProfile     = errors.New("certificate breaks the profile")
+	ErrRole        = errors.New("certificate is for another role")
+	ErrChain       = errors.New("certificates are not one chain")
+	ErrSignature   = errors.New("certificate signature does not verify")
+	ErrUnknownRoot = errors.New("origin root is not known here")
+	ErrNotListed   = errors.New("RPK is not listed with the current RPV")
+	ErrOwnKey      = errors.New("own public key came back")
+	ErrNotHere     = errors.New("no such certificates are expected on this side")
+	ErrSerial      = errors.New("an HSM serial is 1 to 32 letters, digits and '-'")
+)
+
+// CheckSerial returns ErrSerial unless s is 1 to 32 ASCII letters, digits and '-'.
+func CheckSerial(s string) error {
+	if s == "" || len(s) > MaxSerial {
+		return ErrSerial
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' {
+			return ErrSerial
+		}
+	}
+	return nil
+}
+
+// SPKIFingerprint returns SHA-512 of a DER SubjectPublicKeyInfo.
+func SPKIFingerprint(spkiDER []byte) [64]byte { return sha512.Sum512(spkiDER) }
+
+// IDOf returns the channel's ID of a static public key: the fingerprint of its
+// DER SubjectPublicKeyInfo.
+func IDOf(pub *ecdh.PublicKey) [64]byte { return SPKIFingerprint(SPKI(pub)) }
+
+// SPKI returns the DER SubjectPublicKeyInfo of a P-521 public key, 158 bytes.
+func SPKI(pub *ecdh.PublicKey) []byte {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		panic("certs: " + err.Error()) // not for a key that crypto/ecdh made
+	}
+	return der
+}
+
+// keyID is the profile's key identifier: the first 20 bytes of the fingerprint.
+func keyID(spki []byte) []byte {
+	fp := SPKIFingerprint(spki)
+	return fp[:20]
+}
+
+// parsed is a certificate that fulfils the profile of its role. Its signature
+// has not been looked at.
+type parsed struct {
+	*x509.Certificate
+	role    Role
+	serial  string // the HSM's; empty in an origin root
+	counter uint64 // static only
+	key     *ecdsa.PublicKey
+}
+
+func bad(role Role, what string) error { return fmt.Errorf("%s %w: %s", role, ErrProfile, what) }
+
+// parse checks one certificate against the profile of the role expected.
+func parse(der []byte, role Role) (*parsed, error) {
+	if len(der) == 0 || len(der) > MaxCert {
+		return nil, bad(role, "size")
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, bad(role, "not X.509")
+	}
+	p := &parsed{Certificate: c, role: role}
+	if err := p.checkExtensions(); err != nil {
+		return nil, err
+	}
+	if err := p.checkKey(); err != nil {
+		return nil, err
+	}
+	if err := p.checkNames(); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Version != 3:
+		return nil, bad(role, "version")
+	case c.SignatureAlgorithm != x509.ECDSAWithSHA512:
+		return nil, bad(role, "signature algorithm")
+	case !c.NotBefore.Equal(notBefore) || !c.NotAfter.Equal(notAfter):
+		return nil, bad(role, "validity")
+	}
+	return p, nil
+}
+
+// checkExtensions allows exactly the extensions of the role, and others only if
+// they are not critical.
+func (p *parsed) checkExtensions() error {
+	seen := map[string]bool{}
+	for _, e := range p.Extensions {
+		critical := true
+		switch {
+		case e.Id.Equal(oidRole):
+			var v asn1.Enumerated
+			if rest, err := asn1.Unmarshal(e.Value, &v); err != nil || len(rest) != 0 {
+				return bad(p.role, "role extension")
+			}
+			if v != asn1.Enumerated(p.role) {
+				return fmt.Errorf("%w: %s expected", ErrRole, p.role)
+			}
+		case e.Id.Equal(oidStartCounter) && p.role == RoleStatic:
+			v := new(big.Int)
+			if rest, err := asn1.Unmarshal(e.Value, &v); err != nil || len(rest) != 0 || !v.IsUint64() {
+				return bad(p.role, "start counter")
+			}
+			p.counter = v.Uint64()
+		case e.Id.Equal(oidKeyUsage), e.Id.Equal(oidBasicConstraints):
+		case e.Id.Equal(oidSubjectKeyID), e.Id.Equal(oidAuthorityKeyID):
+			critical = false
+		case e.Critical:
+			return bad(p.role, "unknown critical extension")
+		default:
+			continue
+		}
+		if e.Critical != critical {
+			return bad(p.role, "extension criticality")
+		}
+		seen[e.Id.String()] = true
+	}
+	if !seen[oidRole.String()] {
+		return fmt.Errorf("%w: no role extension", ErrRole)
+	}
+	need := []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstraints, oidSubjectKeyID, oidAuthorityKeyID}
+	if p.role == RoleStatic {
+		need = append(need, oidStartCounter)
+	}
+	for _, oid := range need {
+		if !seen[oid.String()] {
+			return bad(p.role, "missing extension")
+		}
+	}
+	usage, pathLen := x509.KeyUsageKeyAgreement, -1
+	switch p.role {
+	case RoleOrigin:
+		usage, pathLen = x509.KeyUsageCertSign, 1
+	case RoleIssuing:
+		usage, pathLen = x509.KeyUsageCertSign, 0
+	}
+	switch {
+	case p.KeyUsage != usage:
+		return bad(p.role, "key usage")
+	case !p.BasicConstraintsValid || p.IsCA != p.role.signs():
+		return bad(p.role, "basic constraints")
+	case p.IsCA && (p.MaxPathLen != pathLen || pathLen == 0 && !p.MaxPathLenZero):
+		return bad(p.role, "path length")
+	}
+	return nil
+}
+
+// checkKey allows P-521 in its one encoding.
+func (p *parsed) checkKey() error {
+	key, ok := p.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P521() {
+		return bad(p.role, "public key is not P-521")
+	}
+	// Another encoding of the same key would have another fingerprint.
+	if der, err := x509.MarshalPKIXPublicKey(key); err != nil || !bytes.Equal(der, p.RawSubjectPublicKeyInfo) {
+		return bad(p.role, "public key encoding")
+	}
+	if !bytes.Equal(p.SubjectKeyId, keyID(p.RawSubjectPublicKeyInfo)) || len(p.AuthorityKeyId) != 20 {
+		return bad(p.role, "key identifier")
+	}
+	p.key = key
+	return nil
+}
+
+// checkNames reads the HSM's serial from the subject.
+func (p *parsed) checkNames() error {
+	p.serial = p.Subject.SerialNumber
+	if p.role == RoleOrigin {
+		if p.serial != "" || !bytes.Equal(p.RawSubject, p.RawIssuer) {
+			return bad(p.role, "names")
+		}
+		return nil
+	}
+	// Exactly the two attributes: a second serial would be a second opinion.
+	if !bytes.Equal(p.RawSubject, subjectDER(p.role, p.serial)) || CheckSerial(p.serial) != nil {
+		return bad(p.role, "names")
+	}
+	return nil
+}
+
+// signedBy checks that parent signed p, and what must be equal in both.
+func (p *parsed) signedBy(parent *parsed) error {
+	if err := p.namedBy(parent); err != nil {
+		return err
+	}
+	digest := sha512.Sum512(p.RawTBSCertificate)
+	if !ecdsa.VerifyASN1(parent.key, digest[:], p.Signature) {
+		return fmt.Errorf("%s %w", p.role, ErrSignature)
+	}
+	return nil
+}
+
+// namedBy is signedBy without the signature.
+func (p *parsed) namedBy(parent *parsed) error {
+	if !bytes.Equal(p.RawIssuer, parent.RawSubject) || !bytes.Equal(p.AuthorityKeyId, parent.SubjectKeyId) {
+		return fmt.Errorf("%w: %s names another issuer", ErrChain, p.role)
+	}
+	if parent.role == RoleIssuing && p.serial != parent.serial {
+		return fmt.Errorf("%w: %s and issuing key have different HSM serials", ErrChain, p.role)
+	}
+	return nil
+}
+
+// ecdh returns the public key for a key agreement.
+func (p *parsed) ecdh() (*ecdh.PublicKey, error) {
+	k, err := p.key.ECDH()
+	if err != nil {
+		return nil, bad(p.role, "public key")
+	}
+	return k, nil
+}
+
+// subject is the name of a certificate of an HSM.
+func subject(role Role, serial string) pkix.Name {
+	return pkix.Name{CommonName: "openped " + role.String() + " key", SerialNumber: serial}
+}
+
+func subjectDER(role Role, serial string) []byte {
+	der, err := asn1.Marshal(subject(role, serial).ToRDNSequence())
+	if err != nil {
+		return nil // a serial that CheckSerial refuses
+	}
+	return der
+}
+
+// template is the certificate of a role, to be signed.
+func template(role Role, name pkix.Name, spki []byte, counter uint64) (*x509.Certificate, error) {
+	roleValue, err := asn1.Marshal(asn1.Enumerated(role))
+	if err != nil {
+		return nil, err
+	}
+	t := &x509.Certificate{
+		Subject: name, NotBefore: notBefore, NotAfter: notAfter,
+		SignatureAlgorithm: x509.ECDSAWithSHA512, SubjectKeyId: keyID(spki),
+		KeyUsage: x509.KeyUsageKeyAgreement, BasicConstraintsValid: true,
+		ExtraExtensions: []pkix.Extension{{Id: slices.Clone(oidRole), Critical: true, Value: roleValue}},
+	}
+	switch role {
+	case RoleOrigin:
+		t.MaxPathLen = 1
+	case RoleIssuing:
+		t.MaxPathLenZero = true
+	case RoleStatic:
+		value, err := asn1.Marshal(new(big.Int).SetUint64(counter))
+		if err != nil {
+			return nil, err
+		}
+		t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: slices.Clone(oidStartCounter), Critical: true, Value: value})
+	}
+	if role.signs() {
+		t.IsCA, t.KeyUsage = true, x509.KeyUsageCertSign
+	}
+	return t, nil
+}
