@@ -1,0 +1,53 @@
+package usbped
+
+import (
+	"context"
+
+	"openped/protocol"
+)
+
+// Info is what a PED says of itself. Nothing in it is authenticated: the serial
+// to trust is the one inside the channel.
+type Info struct {
+	Serial   string // printable ASCII, ≤ 32 bytes
+	Firmware string // printable ASCII, ≤ 16 bytes
+	Product  string // printable ASCII, ≤ 32 bytes
+	Software bool   // a PED in software
+}
+
+// Message is one thing a PED sent: exactly one of its fields is set.
+type Message struct {
+	Frame []byte             // one frame of the channel, 1–65700 bytes
+	Event *protocol.PEDEvent // what the PED tells its host
+}
+
+// Device is one PED, opened. Its methods may be called from several goroutines.
+// Once the PED is gone every method says so with an error wrapping ErrUnplugged,
+// and only Close is of use; after Close the error is ErrClosed. A context's end
+// is returned as its error.
+type Device interface {
+	// Info returns what the PED said of itself when it was opened.
+	Info() Info
+	// Send sends one frame of the channel. If the context ends while the frame
+	// is on its way, the device is of no more use.
+	Send(ctx context.Context, frame []byte) error
+	// Recv waits for what the PED sends next. What arrived before the PED went
+	// is still delivered. The first message is an event with the PED's state.
+	Recv(ctx context.Context) (Message, error)
+	// Cancel makes the PED drop its channel and abort whatever dialogue runs.
+	Cancel(ctx context.Context) error
+	// Ping finds out whether the PED is there: it counts as unplugged without an
+	// answer in PongTimeout. Nobody but the caller pings.
+	Ping(ctx context.Context) error
+	// Close gives the PED up. It may be called more than once.
+	Close() error
+}
+
+// Opener gets at a PED. Open may be called again after the device is gone.
+type Opener interface {
+	// Open opens the PED in bounded time. The error wraps one of ErrNoDevice,
+	// ErrNoAccess, ErrInUse, ErrNotPED, ErrUnplugged, or the context's error.
+	Open(ctx context.Context) (Device, error)
+	// String names the device as a command line would, as in "unix:/run/ped".
+	String() string
+}
