@@ -1,0 +1,52 @@
+package hsmcm
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+const usageHead = `hsmcm: the HSM administrator's console
+
+usage: hsmcm [-socket <path>] [-slot <N>] <command> [flags]     one command
+       hsmcm [-socket <path>] [-slot <N>]                       the prompt hsmcm:>
+`
+
+const usageTail = `
+  -socket <path>   pedclient's socket (default: hsm.sock in its run folder)
+  -slot <N>        the HSM slot that commands act on (default 1)
+  -version         print the version
+
+Exit codes: 0 done, 1 usage, 2 failed, 3 pedclient is not running.
+`
+
+func printUsage(w io.Writer) {
+	io.WriteString(w, usageHead+"\n")
+	printCommands(w)
+	io.WriteString(w, usageTail)
+}
+
+func printCommands(w io.Writer) {
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-18s %s\n", c.name, c.summary)
+	}
+}
+
+var flagHelp = []struct{ name, text string }{
+	{"slot", "-slot <N>         act on slot N, this time only"},
+	{"ip", "-ip <address>     where pedserver listens"},
+	{"port", "-port <port>      its port (default 1503)"},
+	{"password", "-password         pair with a one-time password, shown here and typed at the PED\n                     -pwd is the same; -password - reads 8 digits of your choice,\n                     without echo; digits on the command line are refused"},
+	{"label", "-label <label>    what the HSM is called from now on, 1 to 32 characters"},
+	{"name", "-name <role>      so (HSM security officer); -n is the same"},
+	{"force", "-force            do not ask before erasing"},
+}
+
+func (c *command) help(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s\n%s\n", c.name, c.summary, c.usage())
+	for _, f := range flagHelp {
+		if c.takes(f.name) {
+			fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(f.text, "\n", "\n  "))
+		}
+	}
+}

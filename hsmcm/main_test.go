@@ -1,0 +1,64 @@
+package hsmcm
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// asHsmcm makes the test binary be hsmcm.
+const asHsmcm = "OPENPED_TEST_AS_HSMCM"
+
+func runAsCommand() {
+	os.Exit(Run(os.Args[1:], Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, DialSocket))
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asHsmcm) != "" {
+		runAsCommand()
+	}
+	testscript.Main(m, map[string]func(){"hsmcm": runAsCommand})
+}
+
+// listen serves f on a socket in a folder of its own, whose path is short
+// enough for a socket address.
+func (f *fake) listen(t interface {
+	Fatal(...any)
+	Cleanup(func())
+}) (path string) {
+	dir, err := os.MkdirTemp("", "hsmcm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(dir, "hsm.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close(); _ = os.RemoveAll(dir) })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go f.serve(c)
+		}
+	}()
+	return path
+}
+
+func TestScripts(t *testing.T) {
+	sock := newFake().listen(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("OPENPED_RUNDIR", filepath.Dir(sock))
+			e.Setenv("SOCK", sock)
+			return nil
+		},
+	})
+}
