@@ -18,10 +18,10 @@ var ErrWrapLength = errors.New("aes-kwp: plaintext length out of range")
 // ErrUnwrap is UnwrapKWP's one error for whatever was wrong with the input.
 var ErrUnwrap = errors.New("aes-kwp: unwrap failed")
 
-const (
-	semiblock = 8
-	icv2      = 0xa65959a6 // SP 800-38F 6.3
-)
+const semiblock = 8
+
+// icv2 is the constant that starts every wrapped text (SP 800-38F 6.3).
+var icv2 = [4]byte{0xa6, 0x59, 0x59, 0xa6}
 
 // WrapKWP is KWP-AE of SP 800-38F 6.3 with a 32-byte key: plaintext of 1 to
 // MaxWrap bytes to a ciphertext of 8·⌈n/8⌉+8 bytes.
@@ -34,7 +34,7 @@ func WrapKWP(kek, plaintext []byte) ([]byte, error) {
 		return nil, err
 	}
 	s := make([]byte, semiblock+(len(plaintext)+semiblock-1)/semiblock*semiblock)
-	binary.BigEndian.PutUint32(s, icv2)
+	copy(s, icv2[:])
 	binary.BigEndian.PutUint32(s[4:], uint32(len(plaintext)))
 	copy(s[semiblock:], plaintext)
 	if len(s) == aes.BlockSize {
@@ -64,7 +64,7 @@ func UnwrapKWP(kek, ciphertext []byte) ([]byte, error) {
 		unwrapW(block, s)
 	}
 
-	ok := subtle.ConstantTimeEq(int32(binary.BigEndian.Uint32(s)), int32(icv2-1<<32))
+	ok := subtle.ConstantTimeCompare(s[:4], icv2[:])
 	// The padding is what the length leaves of the last semiblock: 0 to 7 bytes.
 	// Out of range wraps to a large number, whose every bit above 2 must be 0.
 	pad := uint32(n-semiblock) - binary.BigEndian.Uint32(s[4:])

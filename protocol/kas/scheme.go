@@ -38,7 +38,7 @@ func OnePassDHV[P any](static PrivateKey[P], peerEphemeral P) ([]byte, error) {
 
 // StaticUnified is the shared secret of C(0e, 2s) (SP 800-56A 6.3.2), the same
 // for both parties. The parties' nonces go into the FixedInfo of the key
-// derivation. The channel does not use it; PED-free setups and tests may.
+// derivation. The same is Zs of C(2e, 2s).
 func StaticUnified[P any](static PrivateKey[P], peerStatic P) ([]byte, error) {
 	return DH(static, peerStatic)
 }

@@ -26,11 +26,12 @@ const (
 
 var (
 	// ErrShare is Finish's one error: the peer's share is not 32 bytes, not the
-	// canonical encoding of a group element, or the identity.
+	// canonical encoding of a group element, the identity, or this party's own.
 	ErrShare = errors.New("cpace: share refused")
 	// ErrUsed is returned when Finish is called twice.
 	ErrUsed = errors.New("cpace: exchange already finished")
-	// ErrInput is returned by Start for an empty password or an input over MaxInput.
+	// ErrInput is returned for an unknown role, an empty password or an input
+	// over MaxInput.
 	ErrInput = errors.New("cpace: input length out of range")
 )
 
@@ -56,13 +57,17 @@ type State struct {
 // (unique to this run) and ci (who talks to whom); ad is what this party wants
 // authenticated and may be nil.
 func Start(role Role, password, sid, ci, ad []byte) (st *State, share []byte, err error) {
-	if len(password) == 0 || len(password) > MaxInput || len(sid) > MaxInput || len(ci) > MaxInput || len(ad) > MaxInput {
+	if (role != Initiator && role != Responder) || len(password) == 0 || len(password) > MaxInput || len(sid) > MaxInput || len(ci) > MaxInput || len(ad) > MaxInput {
 		return nil, nil, ErrInput
 	}
+	return start(role, generator(password, ci, sid), group.Ristretto255.RandomNonZeroScalar(rand.Reader), sid, ad)
+}
+
+// generator is the draft's calculate_generator, with our map to the group.
+func generator(password, ci, sid []byte) group.Element {
 	str := generatorString(password, ci, sid)
 	defer clear(str)
-	g := group.Ristretto255.HashToElement(str, []byte(dst))
-	return start(role, g, group.Ristretto255.RandomNonZeroScalar(rand.Reader), sid, ad)
+	return group.Ristretto255.HashToElement(str, []byte(dst))
 }
 
 func start(role Role, g group.Element, y group.Scalar, sid, ad []byte) (*State, []byte, error) {
@@ -77,7 +82,7 @@ func start(role Role, g group.Element, y group.Scalar, sid, ad []byte) (*State, 
 // Finish takes the peer's share and associated data and returns the key of
 // KeySize bytes, which equals the peer's if the passwords, sid, ci and both
 // parties' views of shares and data are equal: nothing here says whether they
-// are. The caller wipes the key.
+// are, so the caller confirms the key, and wipes it.
 func (s *State) Finish(peerShare, peerAD []byte) ([]byte, error) {
 	if s == nil || s.scalar == nil {
 		return nil, ErrUsed
@@ -85,6 +90,9 @@ func (s *State) Finish(peerShare, peerAD []byte) ([]byte, error) {
 	defer s.Wipe()
 	if len(peerAD) > MaxInput {
 		return nil, ErrInput
+	}
+	if string(peerShare) == string(s.share) {
+		return nil, ErrShare
 	}
 	k, err := agree(s.scalar, peerShare)
 	if err != nil {
