@@ -30,7 +30,12 @@ func removeAndClose(f *os.File) {
 	f.Close()
 }
 
-func replace(temp, path string) error { return os.Rename(temp, path) }
+// replace renames first and closes then, so that f is locked as long as it has
+// its temporary name. Its content is on disk already.
+func replace(f *os.File, path string) error {
+	defer f.Close()
+	return os.Rename(f.Name(), path)
+}
 
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

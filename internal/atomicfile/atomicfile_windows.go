@@ -29,8 +29,12 @@ func removeAndClose(f *os.File) {
 	os.Remove(f.Name())
 }
 
-func replace(temp, path string) error {
-	from, err := windows.UTF16PtrFromString(temp)
+// replace closes first: an open file cannot be renamed.
+func replace(f *os.File, path string) error {
+	if err := f.Close(); err != nil {
+		return err
+	}
+	from, err := windows.UTF16PtrFromString(f.Name())
 	if err != nil {
 		return err
 	}

@@ -38,15 +38,15 @@ func writeFile(path string, data []byte, perm fs.FileMode, through func(*os.File
 	// Another process may take our temporary file for a dead one's in the moment
 	// between its creation and its lock: then there is nothing to rename, and
 	// the work is done once more.
-	for range 3 {
-		var temp string
-		if temp, err = writeTemp(dir, base, data, perm, through); err != nil {
+	for range 5 {
+		var f *os.File
+		if f, err = writeTemp(dir, base, data, perm, through); err != nil {
 			break
 		}
-		if err = replace(temp, path); err == nil {
+		if err = replace(f, path); err == nil {
 			break
 		}
-		os.Remove(temp)
+		os.Remove(f.Name())
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
@@ -62,28 +62,26 @@ func writeFile(path string, data []byte, perm fs.FileMode, through func(*os.File
 
 var errIsDir = errors.New("is a folder")
 
-// writeTemp writes data to a new file beside base and returns its name; on an
-// error it leaves no file.
-func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) (name string, err error) {
-	f, err := os.CreateTemp(dir, "."+base+".*"+tempSuffix)
+// writeTemp writes data to a new file beside base and returns it open and
+// locked; on an error it leaves no file.
+func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) (f *os.File, err error) {
+	f, err = os.CreateTemp(dir, "."+base+".*"+tempSuffix)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
 	// The lock says that the writer lives; it goes with the file descriptor.
 	_ = tryLock(f)
-	if err := f.Chmod(perm); err != nil {
-		return "", err
+	if err = f.Chmod(perm); err == nil {
+		if _, err = through(f).Write(data); err == nil {
+			err = f.Sync()
+		}
 	}
-	if _, err := through(f).Write(data); err != nil {
-		return "", err
+	if err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return nil, err
 	}
-	return f.Name(), f.Sync()
+	return f, nil
 }
 
 // removeStale removes the temporary files of base that no living process
