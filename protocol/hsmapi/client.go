@@ -35,10 +35,8 @@ func NewClient(conn *Conn) *Client { return &Client{conn: conn} }
 func (c *Client) Do(cmd Command, fields Fields, h Handler) (Fields, error) {
 	c.run.Lock()
 	defer c.run.Unlock()
-	id := c.begin()
+	id, err := c.begin(cmd, fields)
 	defer c.end()
-	err := c.conn.Send(Message{Request, id, append(Fields{}.AddU16(TagCommand, uint16(cmd)), fields...)})
-	fields.Wipe()
 	if err != nil {
 		return nil, err
 	}
@@ -103,15 +101,17 @@ func (c *Client) Cancel() error {
 	return c.conn.Send(Message{Cancel, id, nil})
 }
 
-func (c *Client) begin() uint32 {
+// begin sends the request under the lock, so that no Cancel gets before it.
+func (c *Client) begin(cmd Command, fields Fields) (uint32, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer fields.Wipe()
 	c.id++
 	if c.id == 0 {
 		c.id = 1
 	}
 	c.running = true
-	return c.id
+	return c.id, c.conn.Send(Message{Request, c.id, append(Fields{}.AddU16(TagCommand, uint16(cmd)), fields...)})
 }
 
 func (c *Client) end() {

@@ -188,7 +188,7 @@ func Decode(b []byte) (Message, error) {
 			break
 		}
 		if _, ok := tags[t]; ok {
-			m.Fields = append(m.Fields, Field{t, append([]byte(nil), v...)})
+			m.Fields = append(m.Fields, Field{t, append([]byte{}, v...)})
 		} else if t&Critical != 0 {
 			critical = true
 		}

@@ -69,8 +69,8 @@ func (d *Device) PushEvent(e protocol.PEDEvent) {
 // Fault makes every further use of a call return err; nil mends it.
 func (d *Device) Fault(c Call, err error) { d.with(func() { d.faults[c] = err }) }
 
-// Hang makes every further use of a call wait for its context's end (Close: for
-// ever is not for tests, so it ignores this), until it is mended or unplugged.
+// Hang makes every further use of a call wait until its context ends, it is
+// mended, or the device is unplugged. Close never hangs.
 func (d *Device) Hang(c Call, hang bool) { d.with(func() { d.hung[c] = hang }) }
 
 // Unplug makes every call, also those that wait, fail with ErrUnplugged.
@@ -133,28 +133,17 @@ func (d *Device) wait(ctx context.Context, ok func() bool) error {
 	}
 }
 
-// call counts a call and applies its fault; act runs under the lock and says
-// whether it is done.
+// call counts a call, applies its fault, and waits until act, which runs under
+// the lock, has done it. As with a real PED, Recv delivers what arrived before
+// the end.
 func (d *Device) call(ctx context.Context, c Call, act func() bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	d.with(func() { d.counts[c]++ })
 	for {
-		d.mu.Lock()
-		err, hung, change := d.faults[c], d.hung[c], d.change
-		done := err == nil && !hung && c == Recv && act() // what arrived before the end is delivered
-		if err == nil && !done {
-			err = d.gone
-		}
-		if err == nil && !hung && !done {
-			done = act()
-		}
-		d.mu.Unlock()
-		switch {
-		case done:
-			return nil
-		case err != nil:
+		done, change, err := d.try(c, act)
+		if done || err != nil {
 			return err
 		}
 		select {
@@ -165,17 +154,33 @@ func (d *Device) call(ctx context.Context, c Call, act func() bool) error {
 	}
 }
 
+func (d *Device) try(c Call, act func() bool) (done bool, change chan struct{}, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.faults[c] != nil:
+		return false, nil, d.faults[c]
+	case d.gone != nil && c != Recv, d.gone != nil && d.hung[c]:
+		return false, nil, d.gone
+	case d.hung[c]:
+		return false, d.change, nil
+	case act():
+		close(d.change)
+		d.change = make(chan struct{})
+		return true, nil, nil
+	}
+	return false, d.change, d.gone
+}
+
 // Info implements usbped.Device.
 func (d *Device) Info() usbped.Info { return d.info }
 
 // Send implements usbped.Device.
 func (d *Device) Send(ctx context.Context, frame []byte) error {
-	err := d.call(ctx, Send, func() bool {
+	return d.call(ctx, Send, func() bool {
 		d.sent = append(d.sent, append([]byte(nil), frame...))
 		return true
 	})
-	d.with(func() {})
-	return err
 }
 
 // Recv implements usbped.Device.
