@@ -22,17 +22,36 @@ type fake struct {
 	cancels  int
 	conns    int
 	password string // the last one received, for the test to compare
+	open     []io.Closer
 }
 
-// caller is one connection as a handler sees it.
+// hangUp closes all connections, as a restart does.
+func (f *fake) hangUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.open {
+		_ = c.Close()
+	}
+	f.open = nil
+}
+
+// caller is one request as its handler sees it.
 type caller struct {
-	fake      *fake
 	conn      *hsmapi.Conn
-	raw       io.Closer
 	id        uint32
 	answers   chan bool
 	cancelled chan struct{}
-	loggedIn  bool
+	once      sync.Once
+	loggedIn  *bool // of the connection; requests come one after another
+}
+
+// end tells the handler that nobody waits any more.
+func (c *caller) end() {
+	c.once.Do(func() {
+		if c.cancelled != nil {
+			close(c.cancelled)
+		}
+	})
 }
 
 func (c *caller) say(e hsmapi.Event, f hsmapi.Fields) {
@@ -57,16 +76,17 @@ func (f *fake) serve(rw io.ReadWriteCloser) {
 	defer rw.Close()
 	f.mu.Lock()
 	f.conns++
+	f.open = append(f.open, rw)
 	f.mu.Unlock()
-	c := &caller{fake: f, conn: hsmapi.NewConn(rw), raw: rw, answers: make(chan bool)}
+	conn := hsmapi.NewConn(rw)
+	loggedIn := false
+	c := &caller{}
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
-		m, err := c.conn.Recv()
+		m, err := conn.Recv()
 		if err != nil {
-			if c.cancelled != nil {
-				close(c.cancelled)
-			}
+			c.end()
 			return
 		}
 		switch m.Type {
@@ -79,7 +99,8 @@ func (f *fake) serve(rw io.ReadWriteCloser) {
 			if pw := m.Fields.TakeSecret(hsmapi.TagPassword); pw != nil {
 				f.password = string(pw.Bytes())
 			}
-			c.id, c.cancelled = m.ID, make(chan struct{})
+			c = &caller{conn: conn, id: m.ID, answers: make(chan bool), cancelled: make(chan struct{}), loggedIn: &loggedIn}
+			c := c
 			running.Go(func() {
 				out, err := hsmapi.Fields(nil), error(&hsmapi.Error{Code: hsmapi.CKR_FUNCTION_NOT_SUPPORTED})
 				if h != nil {
@@ -97,8 +118,7 @@ func (f *fake) serve(rw io.ReadWriteCloser) {
 			f.mu.Lock()
 			f.cancels++
 			f.mu.Unlock()
-			close(c.cancelled)
-			c.cancelled = make(chan struct{})
+			c.end()
 		}
 	}
 }
@@ -123,7 +143,7 @@ func newFake() *fake {
 		out := hsmapi.Fields{}.AddU32(hsmapi.TagSlot, 1).AddText(hsmapi.TagLabel, "demo").AddText(hsmapi.TagSerial, "7000001").
 			AddText(hsmapi.TagDriver, "virtual").AddText(hsmapi.TagFirmware, "7.7.0").AddU8(hsmapi.TagState, uint8(hsmapi.StateInitialized)).
 			AddBool(hsmapi.TagRPVInitialized, true).AddU32(hsmapi.TagAttempts, 3).AddBool(hsmapi.TagConnected, false)
-		if c.loggedIn {
+		if *c.loggedIn {
 			out = out.AddU8(hsmapi.TagLoggedIn, uint8(protocol.RoleSO))
 		}
 		return out, nil
@@ -153,14 +173,14 @@ func newFake() *fake {
 			return attend(c, f)
 		},
 		hsmapi.Login: func(c *caller, f hsmapi.Fields) (hsmapi.Fields, error) {
-			c.loggedIn = true
+			*c.loggedIn = true
 			return attend(c, f)
 		},
 		hsmapi.Logout: func(c *caller, _ hsmapi.Fields) (hsmapi.Fields, error) {
-			if !c.loggedIn {
+			if !*c.loggedIn {
 				return nil, &hsmapi.Error{Code: hsmapi.CKR_USER_NOT_LOGGED_IN}
 			}
-			c.loggedIn = false
+			*c.loggedIn = false
 			return nil, nil
 		},
 		hsmapi.ChangePIN: attend,

@@ -38,16 +38,25 @@ func newInput(stdin io.Reader, stdout io.Writer, echo bool) *input {
 	outFile, ok2 := stdout.(*os.File)
 	if ok1 && ok2 && term.IsTerminal(int(inFile.Fd())) && term.IsTerminal(int(outFile.Fd())) {
 		in.fd = int(inFile.Fd())
-		in.tty = term.NewTerminal(struct {
-			io.Reader
-			io.Writer
-		}{in.src, stdout}, "")
-		in.tty.AutoCompleteCallback = complete
-		if w, h, err := term.GetSize(in.fd); err == nil && w > 0 {
-			_ = in.tty.SetSize(w, h)
-		}
+		in.tty = in.newTerminal(nil)
 	}
 	return in
+}
+
+// newTerminal returns a line editor that goes on with a history, if given.
+func (in *input) newTerminal(h term.History) *term.Terminal {
+	t := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in.src, in.out}, "")
+	t.AutoCompleteCallback = complete
+	if h != nil {
+		t.History = h
+	}
+	if w, h, err := term.GetSize(in.fd); err == nil && w > 0 {
+		_ = t.SetSize(w, h)
+	}
+	return t
 }
 
 // interactive reports whether a person types.
@@ -73,14 +82,16 @@ func (in *input) line(ctx context.Context, prompt string, keep bool) (string, er
 		return "", err
 	}
 	defer restore()
+	history := in.tty.History
 	if !keep {
-		defer func(h term.History) { in.tty.History = h }(in.tty.History)
 		in.tty.History = noHistory{}
 	}
 	in.tty.SetPrompt(prompt)
 	line, err := in.tty.ReadLine()
+	in.tty.History = history
 	if err != nil && !errors.Is(err, term.ErrPasteIndicator) {
 		io.WriteString(in.out, "\r\n")
+		in.tty = in.newTerminal(history) // the old one is still within its line
 		if in.src.err != nil {
 			err = in.src.err
 		}
