@@ -13,8 +13,25 @@ import (
 	"openped/internal/rundir"
 )
 
-// ErrRunning is wrapped by the error of Claim when another instance runs.
+// ErrRunning is what every RunningError is.
 var ErrRunning = errors.New("already running")
+
+// RunningError says which process is the daemon already. PID is 0 if the lock
+// does not tell.
+type RunningError struct {
+	Name string
+	PID  int
+}
+
+func (e *RunningError) Error() string {
+	return fmt.Sprintf("%s is already running as process %d", e.Name, e.PID)
+}
+
+// Is makes errors.Is(err, ErrRunning) true.
+func (e *RunningError) Is(target error) bool { return target == ErrRunning }
+
+// Hint returns the remedy.
+func (e *RunningError) Hint() string { return "end it first with " + e.Name + " -mode stop" }
 
 // Instance is the claim of this process to be the daemon called name.
 type Instance struct {
@@ -37,7 +54,7 @@ func Claim(dirs rundir.Dirs, name string) (*Instance, error) {
 	unlock, err := atomicfile.Lock(path)
 	var held *atomicfile.LockedError
 	if errors.As(err, &held) {
-		return nil, fmt.Errorf("%s is %w as process %d", name, ErrRunning, held.PID)
+		return nil, &RunningError{Name: name, PID: held.PID}
 	}
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func Open(o Options) *Log {
 		}
 		f, err := openFile(path)
 		if err == nil {
-			l.file, l.Path, w = f, path, f
+			l.file, l.Path, w = f, f.Name(), f
 			break
 		}
 		if l.Warning == "" {

@@ -1,0 +1,231 @@
+package pedserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"openped/protocol"
+	"openped/usbped"
+)
+
+// ped keeps the device open, across unplugging and replugging, and lends it to
+// one holder at a time.
+type ped struct {
+	cfg *Config
+	log *slog.Logger
+
+	mu     sync.Mutex
+	dev    usbped.Device      // nil while there is none
+	reason string             // why there is none
+	state  *protocol.PEDEvent // the last that dev told, nil before the first
+	holder *hold
+}
+
+// hold is one connection's use of the device.
+type hold struct {
+	dev   usbped.Device
+	serve protocol.Acquired
+	since time.Time
+	msgs  chan usbped.Message // from the PED
+	idle  chan struct{}       // gets one when the PED says that it is idle
+	lost  chan struct{}       // closed when the device went away
+	done  chan struct{}       // closed when the holder gives it back
+}
+
+// settle is how long a PED that was told to go idle may take to say that it is.
+const settle = 250 * time.Millisecond
+
+// errBusy says that another connection has the PED.
+type errBusy struct{ since time.Duration }
+
+func (errBusy) Error() string { return "the PED serves another HSM" }
+
+func newPED(cfg *Config) *ped { return &ped{cfg: cfg, log: cfg.Log, reason: "not looked for yet"} }
+
+// run keeps the device open until ctx ends. A PED that appears is found within
+// ReopenEvery.
+func (p *ped) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		dev, err := p.open(ctx)
+		if err != nil {
+			p.setReason(err)
+		} else {
+			err = p.serve(ctx, dev)
+			p.detach(dev, err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(p.cfg.ReopenEvery):
+		}
+	}
+}
+
+func (p *ped) open(ctx context.Context) (usbped.Device, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*usbped.HandshakeTimeout)
+	defer cancel()
+	dev, err := p.cfg.Opener.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	p.dev, p.reason, p.state = dev, "", nil
+	p.mu.Unlock()
+	i := dev.Info()
+	p.log.Info("PED connected", "device", p.cfg.Opener.String(), "serial", i.Serial, "firmware", i.Firmware, "software", i.Software)
+	return dev, nil
+}
+
+// serve reads what dev says, and asks every second whether it still lives,
+// until it fails or ctx ends.
+func (p *ped) serve(ctx context.Context, dev usbped.Device) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	defer cancel(nil)
+	watch.Go(func() {
+		t := time.NewTicker(time.Second)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+			}
+			if err := bounded(ctx, usbped.PongTimeout+time.Second, dev.Ping); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	})
+	for {
+		m, err := dev.Recv(ctx)
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return err
+		}
+		p.deliver(dev, m)
+	}
+}
+
+// deliver gives a message to the holder, if there is one; what nobody waits for
+// is dropped.
+func (p *ped) deliver(dev usbped.Device, m usbped.Message) {
+	p.mu.Lock()
+	if m.Event != nil {
+		e := *m.Event
+		p.state = &e
+	}
+	h := p.holder
+	p.mu.Unlock()
+	if h == nil || h.dev != dev {
+		return
+	}
+	if m.Event != nil && !m.Event.Busy {
+		select {
+		case h.idle <- struct{}{}:
+		default:
+		}
+	}
+	select {
+	case h.msgs <- m:
+	case <-h.done:
+	}
+}
+
+func (p *ped) detach(dev usbped.Device, err error) {
+	p.mu.Lock()
+	p.dev, p.state = nil, nil
+	if h := p.holder; h != nil && h.dev == dev {
+		close(h.lost)
+		p.holder = nil
+	}
+	p.mu.Unlock()
+	_ = dev.Close()
+	if !errors.Is(err, context.Canceled) {
+		p.log.Warn("PED lost", "err", err)
+	}
+	p.setReason(err)
+}
+
+func (p *ped) setReason(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := err.Error()
+	if hint := usbped.Hint(err); hint != "" {
+		r += "; " + hint
+	}
+	if r != p.reason {
+		p.reason = r
+		if p.dev == nil && !errors.Is(err, context.Canceled) {
+			p.log.Info("no PED", "device", p.cfg.Opener.String(), "reason", r)
+		}
+	}
+}
+
+// acquire lends the device. The error is errBusy or a protocol.Error.
+func (p *ped) acquire() (*hold, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.holder != nil:
+		return nil, errBusy{time.Since(p.holder.since)}
+	case p.dev == nil:
+		return nil, protocol.Error{Code: protocol.LinkErrNoPED}
+	case p.state != nil && p.state.Mode != protocol.PEDModeRemote && p.state.Mode != protocol.PEDModePair:
+		return nil, protocol.Error{Code: protocol.LinkErrPEDMode}
+	}
+	i := p.dev.Info()
+	p.holder = &hold{
+		dev:   p.dev,
+		serve: protocol.Acquired{Serial: i.Serial, Firmware: i.Firmware, Software: i.Software},
+		since: time.Now(),
+		msgs:  make(chan usbped.Message),
+		idle:  make(chan struct{}, 1),
+		lost:  make(chan struct{}),
+		done:  make(chan struct{}),
+	}
+	return p.holder, nil
+}
+
+// release takes the device back and makes the PED idle: whoever asked its
+// custodian for something is gone. Until that is done the PED stays taken. A
+// PED that does not obey is closed, and opened afresh by run.
+func (p *ped) release(h *hold) {
+	close(h.done)
+	select {
+	case <-h.lost:
+		return
+	default:
+	}
+	select {
+	case <-h.idle: // said earlier
+	default:
+	}
+	err := bounded(context.Background(), p.cfg.DeviceWait, h.dev.Cancel)
+	if err == nil {
+		err = bounded(context.Background(), p.cfg.DeviceWait, h.dev.Ping)
+	}
+	if err == nil {
+		// What the old dialogue still had under way is not for the next holder.
+		select {
+		case <-h.idle:
+		case <-h.lost:
+		case <-time.After(settle):
+		}
+	}
+	if err != nil {
+		p.log.Warn("PED does not go idle, opening it again", "err", err)
+		_ = h.dev.Close()
+	}
+	p.mu.Lock()
+	if p.holder == h {
+		p.holder = nil
+	}
+	p.mu.Unlock()
+}

@@ -1,0 +1,161 @@
+package pedserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"openped/protocol"
+)
+
+// Server relays between one PED and the HSM hosts that call.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	ped     *ped
+	limits  *limits
+	started time.Time
+
+	mu      sync.Mutex
+	current *client       // who has the PED
+	total   time.Duration // of all ended connections
+	idle    time.Duration // of that, without PED frames
+}
+
+// New returns a server that does nothing until Serve.
+func New(cfg Config) *Server {
+	cfg.fill()
+	s := &Server{cfg: cfg, log: cfg.Log, started: time.Now()}
+	s.ped = newPED(&s.cfg)
+	s.limits = newLimits(&s.cfg)
+	return s
+}
+
+// Serve opens the PED and accepts HSM hosts on the listeners until ctx ends; it
+// closes the listeners, tells the connected host and makes the PED idle. It
+// returns nil after ctx, or the error of a listener that failed by itself.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var conns, rest sync.WaitGroup
+	// The device outlives the connections: their end makes it idle.
+	pedCtx, stopPED := context.WithCancel(context.WithoutCancel(ctx))
+	rest.Go(func() { s.ped.run(pedCtx) })
+
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		rest.Go(func() { failed <- s.accept(ctx, l, &conns) })
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	cancel()
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+	conns.Wait()
+	stopPED()
+	rest.Wait()
+	return err
+}
+
+func (s *Server) accept(ctx context.Context, l net.Listener, conns *sync.WaitGroup) error {
+	for {
+		c, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				c.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			var ne net.Error
+			if errors.As(err, &ne) && ne.Timeout() || isTransient(err) {
+				// Out of descriptors, or a caller gone before it was
+				// accepted: the next may do better.
+				s.log.Warn("accept", "err", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(100 * time.Millisecond):
+				}
+				continue
+			}
+			return err
+		}
+		conns.Go(func() { s.handle(ctx, c) })
+	}
+}
+
+// handle serves one connection from accept to close.
+func (s *Server) handle(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	from := addrOf(c.RemoteAddr())
+	log := s.log.With("from", c.RemoteAddr().String())
+	leave, ok := s.limits.admit(from)
+	if !ok {
+		log.Log(ctx, slog.LevelWarn, "too many connections, refused one")
+		return
+	}
+	defer leave()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	l := &link{Conn: c, writeTimeout: s.cfg.WriteTimeout}
+	hello, acquire, err := l.greet(s.cfg.ReadTimeout)
+	if !stop() {
+		return
+	}
+	if err != nil {
+		s.refuse(ctx, log, l, err)
+		return
+	}
+	log = log.With("hsm", acquire.HSMSerial)
+	h, err := s.acquire(from)
+	if err != nil {
+		s.refuse(ctx, log, l, err)
+		return
+	}
+	leave()
+	meta := newClient(c.RemoteAddr().String(), acquire.HSMSerial, hello.Software)
+	s.begin(meta)
+	log.Info("HSM host has the PED", "software", hello.Software)
+	var proven bool
+	if err = l.send(h.serve); err == nil {
+		ses := &session{cfg: &s.cfg, log: log, link: l, hold: h, meta: meta}
+		proven, err = ses.run(ctx)
+	}
+	log.Info("HSM host gave the PED back", "reason", err, "proven", proven)
+	s.ped.release(h)
+	s.limits.held(from, proven, time.Since(h.since))
+	s.end(meta)
+}
+
+func (s *Server) acquire(from netip.Addr) (*hold, error) {
+	if s.limits.paused(from) {
+		return nil, protocol.Error{Code: protocol.LinkErrTooSlow}
+	}
+	return s.ped.acquire()
+}
+
+// refuse tells the peer why it does not get the PED.
+func (s *Server) refuse(ctx context.Context, log *slog.Logger, l *link, err error) {
+	var busy errBusy
+	var pe protocol.Error
+	switch {
+	case errors.As(err, &busy):
+		log.Info("refused: the PED serves another HSM")
+		err = l.send(protocol.Busy{Since: uint32(busy.since / time.Second)})
+	case errors.As(err, &pe):
+		log.Warn("refused", "reason", err)
+		err = l.send(pe)
+	default:
+		log.Log(ctx, slog.LevelInfo, "connection ended before it asked for the PED", "reason", err)
+		return
+	}
+	if err != nil {
+		log.Info("refusal not delivered", "err", err)
+	}
+}

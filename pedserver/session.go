@@ -1,0 +1,158 @@
+package pedserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"openped/internal/logs"
+	"openped/protocol"
+	"openped/usbped"
+)
+
+// session is one connection that has the PED.
+type session struct {
+	cfg  *Config
+	log  *slog.Logger
+	link *link
+	hold *hold
+	meta *client
+}
+
+var (
+	errReleased = errors.New("released by the HSM host")
+	errSilent   = errors.New("nothing heard from the HSM host for the ping timeout")
+	errDevice   = errors.New("the PED does not take frames")
+)
+
+// isEnd reports whether err is the peer's hanging up.
+func isEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
+}
+
+// run relays until one side ends it and returns why. A protocol.Error has been
+// sent to the peer. It reports whether the HSM ever proved itself.
+func (s *session) run(ctx context.Context) (proven bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	var reader sync.WaitGroup
+	reader.Go(func() { ended <- s.fromHost(ctx) })
+	proven, err = s.fromPED(ctx, ended)
+	cancel()
+	var pe protocol.Error
+	if errors.As(err, &pe) {
+		_ = s.link.send(pe)
+	}
+	_ = s.link.Close()
+	reader.Wait()
+	return proven, err
+}
+
+// fromHost carries frames of the HSM host to the PED. While the PED takes a
+// frame no other is read: TCP slows the host down.
+func (s *session) fromHost(ctx context.Context) error {
+	for {
+		b, err := s.link.recv(s.cfg.PingTimeout)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return errSilent
+		}
+		if err != nil {
+			return asProtocolError(err)
+		}
+		switch b := b.(type) {
+		case protocol.PEDFrame:
+			s.meta.frame(time.Now())
+			s.log.Log(ctx, logs.LevelTrace, "frame to PED", "bytes", len(b.Bytes))
+			err = bounded(ctx, s.cfg.DeviceWait, func(ctx context.Context) error { return s.hold.dev.Send(ctx, b.Bytes) })
+			if err != nil {
+				s.log.Warn("PED does not take a frame", "err", err)
+				return errors.Join(errDevice, protocol.Error{Code: protocol.LinkErrPEDLost})
+			}
+		case protocol.Ping:
+			if err := s.link.send(protocol.Pong(b)); err != nil {
+				return err
+			}
+		case protocol.Pong:
+		case protocol.Release:
+			return errReleased
+		case protocol.Error:
+			s.log.Warn("HSM host ended the link", "code", uint16(b.Code), "unauthenticated", true)
+			return errPeer
+		default:
+			return protocol.Error{Code: protocol.LinkErrProtocol}
+		}
+	}
+}
+
+func bounded(ctx context.Context, d time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return f(ctx)
+}
+
+// fromPED carries what the PED says to the HSM host and keeps the clocks: ping,
+// proof and idleness.
+func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool, err error) {
+	ping := time.NewTicker(s.cfg.PingInterval)
+	defer ping.Stop()
+	proof := time.NewTimer(s.cfg.ProofTimeout)
+	defer proof.Stop()
+	idle := time.NewTimer(s.idleLeft())
+	defer idle.Stop()
+	var token uint32
+	for {
+		select {
+		case <-ctx.Done():
+			return proven, protocol.Error{Code: protocol.LinkErrShutdown}
+		case err := <-ended:
+			return proven, err
+		case <-s.hold.lost:
+			return proven, protocol.Error{Code: protocol.LinkErrPEDLost}
+		case <-proof.C:
+			return proven, protocol.Error{Code: protocol.LinkErrTooSlow}
+		case <-idle.C:
+			if s.idleLeft() <= 0 {
+				return proven, protocol.Error{Code: protocol.LinkErrIdle}
+			}
+			idle.Reset(s.idleLeft())
+		case <-ping.C:
+			token++
+			err = s.link.send(protocol.Ping{Token: token})
+		case m := <-s.hold.msgs:
+			// Only the first proof is urgent: later an HSM that has proved
+			// itself may take its time to begin a new channel.
+			if m.Event != nil && m.Event.Kind == protocol.EvtProven {
+				proven = true
+				s.meta.prove()
+				proof.Stop()
+			}
+			err = s.toHost(ctx, m)
+		}
+		if err != nil {
+			return proven, err
+		}
+	}
+}
+
+// idleLeft is how long the PED may stay silent from now.
+func (s *session) idleLeft() time.Duration {
+	if s.cfg.IdleTimeout < 0 {
+		return 1000 * time.Hour
+	}
+	return time.Until(s.meta.lastFrame().Add(s.cfg.IdleTimeout))
+}
+
+func (s *session) toHost(ctx context.Context, m usbped.Message) error {
+	if m.Event != nil {
+		s.log.Log(ctx, logs.LevelTrace, "event from PED", "kind", m.Event.Kind.String(), "mode", m.Event.Mode.String(), "busy", m.Event.Busy)
+		return s.link.send(*m.Event)
+	}
+	s.meta.frame(time.Now())
+	s.log.Log(ctx, logs.LevelTrace, "frame from PED", "bytes", len(m.Frame))
+	return s.link.send(protocol.PEDFrame{Bytes: m.Frame})
+}

@@ -1,0 +1,94 @@
+package pedserver
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"openped/internal/cmdline"
+)
+
+func portText(p int) string { return strconv.Itoa(p) }
+
+// Show prints the status in the vendor's form, which scripts read. Lines that
+// the vendor does not have are only there when they say something: why there is
+// no PED, that the PED is software, who is connected.
+func (st Status) Show(w io.Writer) {
+	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	firmware, connection := "Not Available", "Disconnected"
+	if st.PED.Connected {
+		firmware, connection = st.PED.Firmware, "Connected"
+	}
+	rpks := "(none)"
+	if len(st.PED.RPKs) > 0 {
+		rpks = "(" + strings.Join(st.PED.RPKs, ", ") + ")"
+	}
+	p("Server Information:")
+	p("  Hostname:                %s", st.Hostname)
+	p("  IP:                      %s", st.IP)
+	p("  Firmware Version:        %s", firmware)
+	p("  PedII Protocol Version:   %s", st.ProtocolVersion)
+	p("  Software Version:         %s", st.Version)
+	p("")
+	p("  Ped2 Connection Status:   %s", connection)
+	p("  Ped2 RPK Count            %d", len(st.PED.RPKs))
+	p("  Ped2 RPK Serial Numbers   %s", rpks)
+	if st.PED.Software {
+		p("  Ped2 Device:              SOFTWARE PED")
+	}
+	if !st.PED.Connected && st.PED.Reason != "" {
+		p("  Ped2 Disconnect Reason:   %s", cmdline.Printable(st.PED.Reason))
+	}
+	p("")
+	if c := st.Client; c == nil {
+		p("Client Information:         Not Available")
+	} else {
+		proof := "not yet"
+		if c.Proven {
+			proof = "yes, says the PED"
+		}
+		p("Client Information:")
+		p("  IP:                      %s", c.Address)
+		p("  HSM Serial Number:       %s (not authenticated)", c.HSM)
+		p("  HSM Proved Itself:       %s", proof)
+		p("  Software Version:        %s", c.Software)
+	}
+	p("")
+	p("Operating Information:")
+	p("  Server Port:              %d", st.Port)
+	p("  External Server Interface: %s", yesNo(st.External))
+	p("  Admin Port:               %d", DefaultAdminPort)
+	p("  External Admin Interface: No")
+	p("")
+	p("  Server Up Time:           %d (secs)", st.UpTime)
+	p("  Server Idle Time:         %d (secs) (%d%%)", st.IdleTime, percent(st.IdleTime, st.UpTime))
+	p("  Idle Timeout Value:       %d (secs)", st.IdleTimeout)
+	p("")
+	var c ClientStatus
+	if st.Client != nil {
+		c = *st.Client
+	}
+	p("  Current Connection Time:   %d (secs)", c.Time)
+	p("  Current Connection Idle Time: %d (secs)", c.Idle)
+	p("  Current Connection Total Idle Time: %d (secs) (%d%%)", c.TotalIdle, percent(c.TotalIdle, c.Time))
+	p("  Total Connection Time:     %d (secs)", st.TotalConnection)
+	p("  Total Connection Idle Time: %d (secs) (%d%%)", st.TotalConnectionIdle, percent(st.TotalConnectionIdle, st.TotalConnection))
+	p("")
+	p("Show command passed.")
+}
+
+// percent is 100 of nothing, like the vendor's.
+func percent(part, whole int64) int64 {
+	if whole <= 0 {
+		return 100
+	}
+	return min(100, part*100/whole)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "Yes"
+	}
+	return "No"
+}

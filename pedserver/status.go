@@ -1,0 +1,182 @@
+package pedserver
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"openped/protocol"
+)
+
+// client is what is known and counted of the connection that has the PED.
+type client struct {
+	addr, serial, software string
+	since                  time.Time
+
+	mu     sync.Mutex
+	proven bool
+	last   time.Time     // the last PED frame, either way
+	idle   time.Duration // all gaps between PED frames longer than activeGap
+}
+
+// activeGap is the longest silence that still counts as use: while a dialogue
+// runs the PED sends an activity record every 5 s.
+const activeGap = 6 * time.Second
+
+func newClient(addr, serial, software string) *client {
+	now := time.Now()
+	return &client{addr: addr, serial: serial, software: software, since: now, last: now}
+}
+
+func (c *client) frame(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if gap := now.Sub(c.last); gap > activeGap {
+		c.idle += gap
+	}
+	c.last = now
+}
+
+func (c *client) prove() { c.mu.Lock(); c.proven = true; c.mu.Unlock() }
+
+func (c *client) lastFrame() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.last }
+
+// totals returns the time since the last frame and the sum of all gaps.
+func (c *client) totals(now time.Time) (idle, total time.Duration, proven bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	idle = now.Sub(c.last)
+	total = c.idle
+	if idle > activeGap {
+		total += idle
+	}
+	return idle, total, c.proven
+}
+
+func (s *Server) begin(c *client) { s.mu.Lock(); s.current = c; s.mu.Unlock() }
+
+func (s *Server) end(c *client) {
+	now := time.Now()
+	_, all, _ := c.totals(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = nil
+	s.total += now.Sub(c.since)
+	s.idle += all
+}
+
+// Status is what `pedserver -mode show` tells. Times are in whole seconds.
+type Status struct {
+	Hostname        string   `json:"hostname"`
+	IP              string   `json:"ip"`
+	Version         string   `json:"version"`
+	ProtocolVersion string   `json:"protocolVersion"`
+	Listening       []string `json:"listening"`
+	Port            int      `json:"port"`
+	External        bool     `json:"external"`
+	PID             int      `json:"pid"`
+	LogFile         string   `json:"logFile"`
+
+	PED    PEDStatus     `json:"ped"`
+	Client *ClientStatus `json:"client,omitempty"`
+
+	UpTime      int64 `json:"upTime"`
+	IdleTime    int64 `json:"idleTime"`
+	IdleTimeout int64 `json:"idleTimeout"` // 0: never
+
+	TotalConnection     int64 `json:"totalConnection"`
+	TotalConnectionIdle int64 `json:"totalConnectionIdle"`
+}
+
+// PEDStatus is the PED's part of Status.
+type PEDStatus struct {
+	Connected bool     `json:"connected"`
+	Reason    string   `json:"reason,omitempty"` // why not connected
+	Serial    string   `json:"serial,omitempty"`
+	Firmware  string   `json:"firmware,omitempty"`
+	Software  bool     `json:"software,omitempty"`
+	Mode      string   `json:"mode,omitempty"`
+	Busy      bool     `json:"busy,omitempty"`
+	RPKs      []string `json:"rpks"` // serials of cached orange keys
+}
+
+// ClientStatus is the HSM host's part of Status. What it says of itself is not
+// authenticated towards PEDserver.
+type ClientStatus struct {
+	Address   string `json:"address"`
+	HSM       string `json:"hsm"`
+	Software  string `json:"software"`
+	Proven    bool   `json:"proven"` // the PED says that the HSM proved itself
+	Time      int64  `json:"time"`
+	Idle      int64  `json:"idle"`
+	TotalIdle int64  `json:"totalIdle"`
+}
+
+// Status returns the state of this moment. It waits for nothing.
+func (s *Server) Status() Status {
+	now := time.Now()
+	sec := func(d time.Duration) int64 { return int64(d / time.Second) }
+	st := Status{PED: s.ped.status(), UpTime: sec(now.Sub(s.started)), IdleTimeout: max(0, sec(s.cfg.IdleTimeout))}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	total, idleTotal := s.total, s.idle
+	if c := s.current; c != nil {
+		idle, all, proven := c.totals(now)
+		total += now.Sub(c.since)
+		idleTotal += all
+		st.Client = &ClientStatus{Address: c.addr, HSM: c.serial, Software: c.software, Proven: proven,
+			Time: sec(now.Sub(c.since)), Idle: sec(idle), TotalIdle: sec(all)}
+	}
+	st.TotalConnection, st.TotalConnectionIdle = sec(total), sec(idleTotal)
+	st.IdleTime = max(0, st.UpTime-(st.TotalConnection-st.TotalConnectionIdle))
+	return st
+}
+
+func (p *ped) status() PEDStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dev == nil {
+		return PEDStatus{Reason: p.reason}
+	}
+	i := p.dev.Info()
+	st := PEDStatus{Connected: true, Serial: i.Serial, Firmware: i.Firmware, Software: i.Software}
+	if p.state != nil {
+		st.Mode, st.Busy = p.state.Mode.String(), p.state.Busy
+		for _, k := range p.state.RPKs {
+			st.RPKs = append(st.RPKs, k.String())
+		}
+	}
+	return st
+}
+
+// Listening describes listeners for a status: the wildcard address is spelled
+// out as the addresses of this host that others can reach.
+func (st *Status) Listen(listeners []net.Listener) {
+	for _, l := range listeners {
+		ap, err := netip.ParseAddrPort(l.Addr().String())
+		if err != nil {
+			continue
+		}
+		st.Port = int(ap.Port())
+		st.External = st.External || !ap.Addr().IsLoopback()
+		if !ap.Addr().IsUnspecified() {
+			st.IP = ap.Addr().String()
+			st.Listening = append(st.Listening, ap.String())
+			continue
+		}
+		st.IP = "0.0.0.0"
+		addrs, _ := net.InterfaceAddrs()
+		for _, a := range addrs {
+			n, ok := a.(*net.IPNet)
+			if ok && !n.IP.IsLinkLocalUnicast() {
+				st.Listening = append(st.Listening, net.JoinHostPort(n.IP.String(), portText(st.Port)))
+			}
+		}
+	}
+}
+
+// ProtocolVersion is the link's version in the vendor's form.
+const ProtocolVersion = "1.0.0-0"
+
+var _ = [1]struct{}{}[protocol.LinkVersion-1] // ProtocolVersion names version 1
