@@ -179,11 +179,13 @@ func (m *WriteShare) decode(r *wire.Reader) {
 	need(r, !m.Set.IsZero() && (len(m.RPKKey) == 0) == (len(m.RPKCert) == 0))
 }
 
-// Committed tells the PED that the new set is the live one.
+// Committed tells the PED that a copy is complete and, with a set, that this
+// set is the live one. Without one the commit comes later, together with another
+// keyset's: duplicates may follow, but nothing is promoted.
 //
 //	type        1   0x08
 //	ceremony   16   not zero
-//	set        16   not zero
+//	set        16   zero: complete, not live yet
 type Committed struct {
 	Ceremony CeremonyID
 	Set      SetID
@@ -197,7 +199,6 @@ func (m *Committed) encode(w *wire.Writer) {
 }
 func (m *Committed) decode(r *wire.Reader) {
 	m.Ceremony, m.Set = readCeremony(r), readSetID(r)
-	need(r, !m.Set.IsZero())
 }
 
 // Grant gives a presented orange key a certificate of this HSM for its RPK, in

@@ -155,7 +155,6 @@ func TestMessagesRefused(t *testing.T) {
 		"write rpk too long":            &WriteShare{tCer, 0, 1, 1, 1, tSet, []byte{1}, big(513), []byte{1}},
 		"write cert too long":           &WriteShare{tCer, 0, 1, 1, 1, tSet, []byte{1}, []byte{1}, big(2049)},
 		"write secret far too long":     &WriteShare{tCer, 0, 1, 1, 1, tSet, big(1 << 17), nil, nil},
-		"committed no set":              &Committed{tCer, SetID{}},
 		"grant empty":                   &Grant{tCer, nil},
 		"grant too long":                &Grant{tCer, big(2049)},
 		"end 0":                         &End{tCer, 0},
