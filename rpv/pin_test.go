@@ -187,3 +187,5 @@ func BenchmarkUnmaskDefault(b *testing.B) {
 		v.Destroy()
 	}
 }
+
+func testShare() *secret.Buffer { return secret.Random(SecretSize) }

@@ -90,10 +90,10 @@ type loadedFrom struct {
 	ok  bool
 }
 
-// DirStore keeps each key in the file NAME.pedkey of a folder, mode 0600. Every
-// operation takes the folder's lock for its duration. A Save over a file that
-// somebody else changed since it was loaded is refused, so nobody's change is
-// lost; so is a Save of a new key over an existing one.
+// DirStore keeps each key in the file NAME.pedkey of a folder, mode 0600. Files
+// are replaced whole, so Load needs no lock; Save holds the folder's. A Save over
+// a file that somebody else changed since it was loaded is refused, so nobody's
+// change is lost; so is a Save of a new key over an existing one.
 type DirStore struct {
 	Dir string
 }
