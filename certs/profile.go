@@ -7,20 +7,15 @@ import (
 	"crypto/elliptic"
 	"crypto/sha512"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"time"
 )
 
 // MaxCert is the largest size of a certificate in bytes, DER.
 const MaxCert = 4096
-
-// MaxSerial is the largest length of an HSM serial in bytes.
-const MaxSerial = 32
 
 // Extensions of our own, both critical. The arc 2.999 is for examples; its use
 // here is provisional (docs/SPEC.md).
@@ -78,41 +73,6 @@ var (
 	ErrNotHere     = errors.New("no such certificates are expected on this side")
 	ErrSerial      = errors.New("an HSM serial is 1 to 32 letters, digits and '-'")
 )
-
-// CheckSerial returns ErrSerial unless s is 1 to 32 ASCII letters, digits and '-'.
-func CheckSerial(s string) error {
-	if s == "" || len(s) > MaxSerial {
-		return ErrSerial
-	}
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' {
-			return ErrSerial
-		}
-	}
-	return nil
-}
-
-// SPKIFingerprint returns SHA-512 of a DER SubjectPublicKeyInfo.
-func SPKIFingerprint(spkiDER []byte) [64]byte { return sha512.Sum512(spkiDER) }
-
-// IDOf returns the channel's ID of a static public key: the fingerprint of its
-// DER SubjectPublicKeyInfo.
-func IDOf(pub *ecdh.PublicKey) [64]byte { return SPKIFingerprint(SPKI(pub)) }
-
-// SPKI returns the DER SubjectPublicKeyInfo of a P-521 public key, 158 bytes.
-func SPKI(pub *ecdh.PublicKey) []byte {
-	der, err := x509.MarshalPKIXPublicKey(pub)
-	if err != nil {
-		panic("certs: " + err.Error()) // not for a key that crypto/ecdh made
-	}
-	return der
-}
-
-// keyID is the profile's key identifier: the first 20 bytes of the fingerprint.
-func keyID(spki []byte) []byte {
-	fp := SPKIFingerprint(spki)
-	return fp[:20]
-}
 
 // parsed is a certificate that fulfils the profile of its role. Its signature
 // has not been looked at.
@@ -283,47 +243,4 @@ func (p *parsed) ecdh() (*ecdh.PublicKey, error) {
 		return nil, bad(p.role, "public key")
 	}
 	return k, nil
-}
-
-// subject is the name of a certificate of an HSM.
-func subject(role Role, serial string) pkix.Name {
-	return pkix.Name{CommonName: "openped " + role.String() + " key", SerialNumber: serial}
-}
-
-func subjectDER(role Role, serial string) []byte {
-	der, err := asn1.Marshal(subject(role, serial).ToRDNSequence())
-	if err != nil {
-		return nil // a serial that CheckSerial refuses
-	}
-	return der
-}
-
-// template is the certificate of a role, to be signed.
-func template(role Role, name pkix.Name, spki []byte, counter uint64) (*x509.Certificate, error) {
-	roleValue, err := asn1.Marshal(asn1.Enumerated(role))
-	if err != nil {
-		return nil, err
-	}
-	t := &x509.Certificate{
-		Subject: name, NotBefore: notBefore, NotAfter: notAfter,
-		SignatureAlgorithm: x509.ECDSAWithSHA512, SubjectKeyId: keyID(spki),
-		KeyUsage: x509.KeyUsageKeyAgreement, BasicConstraintsValid: true,
-		ExtraExtensions: []pkix.Extension{{Id: slices.Clone(oidRole), Critical: true, Value: roleValue}},
-	}
-	switch role {
-	case RoleOrigin:
-		t.MaxPathLen = 1
-	case RoleIssuing:
-		t.MaxPathLenZero = true
-	case RoleStatic:
-		value, err := asn1.Marshal(new(big.Int).SetUint64(counter))
-		if err != nil {
-			return nil, err
-		}
-		t.ExtraExtensions = append(t.ExtraExtensions, pkix.Extension{Id: slices.Clone(oidStartCounter), Critical: true, Value: value})
-	}
-	if role.signs() {
-		t.IsCA, t.KeyUsage = true, x509.KeyUsageCertSign
-	}
-	return t, nil
 }
