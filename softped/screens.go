@@ -213,6 +213,9 @@ func (h head) foreignPage(serial string) page {
 	return h.page("login.foreign", "Key not made for HSM", clip(serial, Columns), "Give it your secret?", "YES/NO")
 }
 
+// computePage stands while the HSM judges what it was sent.
+func (h head) computePage() page { return h.page("session.compute", "Please wait...") }
+
 func (h head) passwordPage(typed int) page {
 	return h.page("otp.password", "", "Enter PED Password.", "", stars(typed)+cursor)
 }

@@ -1,0 +1,339 @@
+package softped
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"openped/internal/secret"
+	"openped/protocol"
+	"openped/protocol/channel"
+)
+
+// confirmWait bounds the wait for the HSM's Confirm, which slows down after
+// failed handshakes.
+const confirmWait = 90 * time.Second
+
+// activityEvery is how often a running dialogue shows a sign of life, whatever
+// is typed in it.
+const activityEvery = 5 * time.Second
+
+// link is one channel, from Hello to its end.
+type link struct {
+	c     *conn
+	peer  channel.Identity
+	mode  channel.Mode
+	label string // as claimed
+	head  head
+
+	mu     sync.Mutex
+	v      *channel.V       // until the session
+	s      *channel.Session // from then on
+	over   bool
+	begun  bool    // a person was, or could have been, asked
+	sent   bool    // PedAuth
+	orange *orange // what PedAuth was made with, until Confirm
+	sess   *sessionMemory
+	job    *job
+	late   *time.Timer
+}
+
+var errOver = errors.New("channel is over")
+
+func newLink(c *conn, v *channel.V) *link {
+	l := &link{c: c, v: v, peer: v.Peer(), mode: v.Hello().Mode, label: v.Hello().Label}
+	l.head = head{slotLine(l.peer.Serial), opSession}
+	if !l.peer.Known {
+		l.head.slot = slotLine(unverified)
+	}
+	return l
+}
+
+// frame takes a message or record of the HSM's.
+func (l *link) frame(b []byte) {
+	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return
+	}
+	if l.s != nil {
+		kind, payload, err := l.s.Open(b)
+		l.mu.Unlock()
+		l.record(kind, payload, err)
+		return
+	}
+	ev, err := l.v.Receive(b)
+	if err == nil && ev == channel.EvBegin {
+		l.begun = true
+	}
+	l.mu.Unlock()
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	switch ev {
+	case channel.EvProven:
+		l.c.p.tell(protocol.EvtProven)
+	case channel.EvBegin:
+		l.c.p.startAuth(l)
+	case channel.EvConfirmed:
+		l.confirmed()
+	}
+}
+
+// confirmed opens the session.
+func (l *link) confirmed() {
+	p := l.c.p
+	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return
+	}
+	chain := l.v.Hello().Chain
+	l.s, l.v = l.v.Session(), nil
+	l.sess = newSessionMemory(p.dropCache)
+	if l.late != nil {
+		l.late.Stop()
+	}
+	o := l.orange
+	l.orange = nil
+	l.mu.Unlock()
+	if !l.peer.Known {
+		p.storeRoot(chain)
+	}
+	if o != nil {
+		p.keep(o)
+	}
+	l.c.session.Store(true)
+	p.log.Info("session open", "hsm", l.peer.Serial, "mode", l.mode.String())
+	p.rest()
+	p.tell(protocol.EvtState)
+}
+
+// record takes an opened record of the session.
+func (l *link) record(kind channel.RecordKind, payload []byte, err error) {
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	switch kind {
+	case channel.KindCloseNotify:
+		l.c.p.log.Info("session closed by the HSM")
+		l.end(stopLost, nil)
+	case channel.KindData:
+		m, err := protocol.DecodeMessage(payload)
+		clear(payload)
+		if err != nil || !m.Type().FromHSM() {
+			l.fail(errors.New("session carried no message of an HSM"))
+			return
+		}
+		l.message(m)
+	}
+}
+
+// message takes a message of the HSM's.
+func (l *link) message(m protocol.Message) {
+	p := l.c.p
+	p.log.Debug("message", "type", m.Type().String(), "ceremony", protocol.CeremonyOf(m).String())
+	switch m.(type) {
+	case *protocol.Info:
+		_ = l.send(p.infoReply())
+		return
+	case *protocol.Authenticate, *protocol.CreateKeyset, *protocol.Confirm:
+		if !p.startOp(l, m) {
+			_ = l.send(&protocol.Cancel{Ceremony: protocol.CeremonyOf(m), Reason: protocol.CancelBusy})
+		}
+		return
+	}
+	l.mu.Lock()
+	j := l.job
+	l.mu.Unlock()
+	if j == nil || j.id != protocol.CeremonyOf(m) {
+		return // of an operation that is over: it crossed our Cancel
+	}
+	if c, ok := m.(*protocol.Cancel); ok {
+		j.cancel(&stop{reason: c.Reason, fromHSM: true})
+		return
+	}
+	select {
+	case j.in <- m:
+	default:
+		j.cancel(faulty(errors.New("HSM sent more messages than belong together")))
+	}
+}
+
+func (p *PED) infoReply() *protocol.InfoReply {
+	r := &protocol.InfoReply{Serial: p.cfg.Serial, Firmware: p.cfg.Firmware}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cache != nil {
+		r.RPKs = p.cache.serials
+	}
+	return r
+}
+
+// send seals and sends a message. The lock keeps the records in order.
+func (l *link) send(m protocol.Message) error {
+	if err := protocol.CheckMessage(m); err != nil {
+		return err
+	}
+	l.c.p.log.Debug("send", "type", m.Type().String(), "ceremony", protocol.CeremonyOf(m).String())
+	return l.write(func() ([]byte, error) {
+		if l.s == nil {
+			return nil, errOver
+		}
+		b := protocol.EncodeMessage(m)
+		defer clear(b)
+		return l.s.Seal(b)
+	})
+}
+
+// write makes a record and sends it.
+func (l *link) write(seal func() ([]byte, error)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return errOver
+	}
+	rec, err := seal()
+	if err != nil {
+		return err
+	}
+	return l.c.g.SendFrame(l.c.ctx, rec)
+}
+
+// activity sends the sign of life, if this is a time for it.
+func (l *link) activity() {
+	_ = l.write(func() ([]byte, error) {
+		switch {
+		case l.s != nil:
+			return l.s.Activity()
+		case l.v.State() == channel.StateBegun:
+			return l.v.Activity()
+		}
+		return nil, errOver
+	})
+}
+
+// wrap and unwrap are of the session; their failure is the session's end.
+func (l *link) wrap(label channel.Label, value []byte) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over || l.s == nil {
+		return nil, errOver
+	}
+	return l.s.WrapSecret(label, value)
+}
+
+func (l *link) unwrap(label channel.Label, wrapped []byte) (*secret.Buffer, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over || l.s == nil {
+		return nil, errOver
+	}
+	return l.s.UnwrapSecret(label, wrapped)
+}
+
+// fail ends the channel for a cause: the alert for ours, silence for theirs.
+func (l *link) fail(err error) {
+	why := &stop{reason: protocol.CancelHost, fromHSM: true, cause: err, show: []string{"Refused."}}
+	if errors.Is(err, channel.ErrAlert) {
+		l.c.p.log.Warn("HSM refused", "hsm", l.peer.Serial)
+		why.show = []string{"Refused by the HSM."}
+		l.end(why, nil)
+		return
+	}
+	l.c.p.log.Warn("channel refused", "hsm", l.peer.Serial, "error", err)
+	l.end(why, channel.AlertRecord())
+}
+
+// farewell is what ends the channel properly: close_notify in a session, the
+// alert before.
+func (l *link) farewell() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return nil
+	}
+	if l.s != nil {
+		if rec, err := l.s.Close(); err == nil {
+			return rec
+		}
+	}
+	return channel.AlertRecord()
+}
+
+// end ends the channel and shows it: what was waited for failed, or the PED is
+// idle. It returns the dialogue that it ended, which shows its end itself.
+func (l *link) end(why *stop, last []byte) (running *job) {
+	over, waiting, job := l.close(why, last)
+	switch {
+	case over || job != nil:
+	case waiting:
+		l.c.p.say(l.head.failedPage(append([]string{"No session."}, why.show...)...))
+	default:
+		l.c.p.rest()
+	}
+	return job
+}
+
+// close ends the channel once: last is sent if not nil, keys are wiped, whatever
+// dialogue runs is ended with why, and a Pair mode that was tried is over. It
+// leaves the LCD alone, and reports whether the channel was over before, and
+// whether PedAuth was waiting for its answer.
+func (l *link) close(why *stop, last []byte) (over, waiting bool, running *job) {
+	l.mu.Lock()
+	if l.over {
+		l.mu.Unlock()
+		return true, false, nil
+	}
+	l.over = true
+	if last != nil {
+		l.c.send(last)
+	}
+	if l.v != nil {
+		l.v.Wipe()
+	}
+	if l.s != nil {
+		l.s.Wipe()
+	}
+	if l.late != nil {
+		l.late.Stop()
+	}
+	waiting = l.sent && l.s == nil
+	begun, job, o := l.begun, l.job, l.orange
+	l.orange = nil
+	l.mu.Unlock()
+
+	l.c.mu.Lock()
+	if l.c.link == l {
+		l.c.link = nil
+	}
+	l.c.mu.Unlock()
+	l.c.session.Store(false)
+	p := l.c.p
+	if o != nil {
+		if why != stopLost {
+			p.rejected(o)
+		}
+		o.destroy()
+	}
+	if begun && l.mode == channel.ModeOTP {
+		p.disarm()
+	}
+	if job != nil {
+		job.cancel(why)
+	}
+	p.tell(protocol.EvtClosed)
+	return false, waiting, job
+}
+
+// disarm ends Pair mode: one try, one password.
+func (p *PED) disarm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == protocol.PEDModePair {
+		p.mode = protocol.PEDModeRemote
+		p.log.Info("pair mode is over")
+	}
+}
