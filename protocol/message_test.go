@@ -43,6 +43,7 @@ var samples = []struct {
 	{&WriteShare{tCer, 0, 1, 2, 3, tSet, []byte{9, 8}, nil, nil}, "07" + hCer + "00" + "010203" + hSet + "00020908" + "0000" + "0000"},
 	{&WriteShare{tCer, 1, 16, 16, 16, tSet, []byte{9}, []byte{7}, []byte{6, 5}}, "07" + hCer + "01" + "101010" + hSet + "000109" + "000107" + "00020605"},
 	{&Committed{tCer, tSet}, "08" + hCer + hSet},
+	{&Committed{tCer, SetID{}}, "08" + hCer + hZero},
 	{&Grant{tCer, []byte{0x30}}, "09" + hCer + "000130"},
 	{&End{tCer, EndFailed}, "0a" + hCer + "02"},
 	{&InfoReply{"SP01", "2.9.0", []KeySerial{tKey}}, "81" + "0453503031" + "05322e392e30" + "01" + hKey},

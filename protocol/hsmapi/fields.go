@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 
 	"openped/internal/secret"
@@ -251,14 +250,9 @@ func (f Fields) Format(s fmt.State, _ rune) { fmt.Fprint(s, f.String()) }
 // Format implements fmt.Formatter: every verb prints String.
 func (x Field) Format(s fmt.State, _ rune) { fmt.Fprint(s, x.String()) }
 
-// LogValue implements slog.LogValuer.
-func (f Fields) LogValue() slog.Value { return slog.StringValue(f.String()) }
-
-// LogValue implements slog.LogValuer.
-func (x Field) LogValue() slog.Value { return slog.StringValue(x.String()) }
-
-// MarshalText implements encoding.TextMarshaler, and so JSON too.
+// MarshalText implements encoding.TextMarshaler, which JSON and slog's handlers
+// use: this package may not import a logger to say it in slog's own way.
 func (f Fields) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// MarshalText implements encoding.TextMarshaler, and so JSON too.
+// MarshalText implements encoding.TextMarshaler: see Fields.
 func (x Field) MarshalText() ([]byte, error) { return []byte(x.String()), nil }

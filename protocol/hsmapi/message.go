@@ -2,7 +2,6 @@ package hsmapi
 
 import (
 	"fmt"
-	"log/slog"
 
 	"openped/internal/wire"
 )
@@ -132,8 +131,8 @@ type Message struct {
 // Format implements fmt.Formatter: every verb prints the message without its secrets.
 func (m Message) Format(s fmt.State, _ rune) { fmt.Fprint(s, m.String()) }
 
-// LogValue implements slog.LogValuer.
-func (m Message) LogValue() slog.Value { return slog.StringValue(m.String()) }
+// MarshalText implements encoding.TextMarshaler: see Fields.
+func (m Message) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
 // String shows the message without its secrets.
 func (m Message) String() string { return fmt.Sprintf("%v %d %v", m.Type, m.ID, m.Fields.String()) }
