@@ -3,6 +3,7 @@ package pedserver
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -37,6 +38,26 @@ func (l *link) recv(d time.Duration) (protocol.Body, error) {
 		return nil, err
 	}
 	return f.Decode()
+}
+
+// linger is how long a peer may take to hang up after our last word. Closing
+// before that could take the word away from it: unread input makes TCP reset.
+const linger = 500 * time.Millisecond
+
+// farewell sends a last frame and waits a moment for the peer to hang up, unless
+// somebody else reads.
+func (l *link) farewell(b protocol.Body, read bool) error {
+	if err := l.send(b); err != nil {
+		return err
+	}
+	if cw, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		_ = cw.CloseWrite()
+	}
+	if read {
+		_ = l.SetReadDeadline(time.Now().Add(linger))
+		_, _ = io.CopyN(io.Discard, l.Conn, 4*protocol.MaxPEDFrame)
+	}
+	return nil
 }
 
 // greet exchanges HELLO and waits for ACQUIRE, both within d. A protocol.Error

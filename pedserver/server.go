@@ -147,10 +147,10 @@ func (s *Server) refuse(ctx context.Context, log *slog.Logger, l *link, err erro
 	switch {
 	case errors.As(err, &busy):
 		log.Info("refused: the PED serves another HSM")
-		err = l.send(protocol.Busy{Since: uint32(busy.since / time.Second)})
+		err = l.farewell(protocol.Busy{Since: uint32(busy.since / time.Second)}, true)
 	case errors.As(err, &pe):
 		log.Warn("refused", "reason", err)
-		err = l.send(pe)
+		err = l.farewell(pe, true)
 	default:
 		log.Log(ctx, slog.LevelInfo, "connection ended before it asked for the PED", "reason", err)
 		return

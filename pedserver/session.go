@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"openped/internal/logs"
@@ -22,6 +23,7 @@ type session struct {
 	link *link
 	hold *hold
 	meta *client
+	over atomic.Bool // the last word is said: what comes is not for the PED
 }
 
 var (
@@ -43,13 +45,17 @@ func (s *session) run(ctx context.Context) (proven bool, err error) {
 	var reader sync.WaitGroup
 	reader.Go(func() { ended <- s.fromHost(ctx) })
 	proven, err = s.fromPED(ctx, ended)
+	s.over.Store(true)
 	cancel()
 	var pe protocol.Error
-	if errors.As(err, &pe) {
-		_ = s.link.send(pe)
+	if errors.As(err, &pe) && s.link.farewell(pe, false) == nil {
+		hangUp := time.AfterFunc(linger, func() { _ = s.link.Close() })
+		defer hangUp.Stop()
+	} else {
+		_ = s.link.Close()
 	}
-	_ = s.link.Close()
 	reader.Wait()
+	_ = s.link.Close()
 	return proven, err
 }
 
@@ -63,6 +69,9 @@ func (s *session) fromHost(ctx context.Context) error {
 		}
 		if err != nil {
 			return asProtocolError(err)
+		}
+		if s.over.Load() {
+			continue
 		}
 		switch b := b.(type) {
 		case protocol.PEDFrame:
