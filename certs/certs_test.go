@@ -1,6 +1,7 @@
 package certs
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/rand"
@@ -303,11 +304,25 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// One signature each time, the issuing certificate's only the first.
 func BenchmarkVerifyHSM(b *testing.B) {
 	root, _ := roots()
 	a := newIdentity(b, root, "100", 1)
 	v, chain := &HSMVerifier{Roots: []*x509.Certificate{root.Cert}}, a.Chain(a.static)
 	for b.Loop() {
+		if _, _, err := v.VerifyHSM(chain, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Both signatures, as in the first handshake of a process.
+func BenchmarkVerifyHSMFirst(b *testing.B) {
+	root, _ := roots()
+	a := newIdentity(b, root, "100", 1)
+	chain := a.Chain(a.static)
+	for b.Loop() {
+		v := &HSMVerifier{Roots: []*x509.Certificate{root.Cert}}
 		if _, _, err := v.VerifyHSM(chain, false); err != nil {
 			b.Fatal(err)
 		}
@@ -342,6 +357,66 @@ func BenchmarkTwoSignatures(b *testing.B) {
 			if !ecdsa.VerifyASN1(&root.key.PublicKey, digest[:], sig) {
 				b.Fatal("refused")
 			}
+		}
+	}
+}
+
+// TestMemo: what was verified once opens no door to anything else.
+func TestMemo(t *testing.T) {
+	root, other := roots()
+	a := newIdentity(t, root, "100", 5)
+	v := &HSMVerifier{Roots: []*x509.Certificate{root.Cert}}
+	good := func(want error) {
+		t.Helper()
+		if _, _, err := v.VerifyHSM(a.Chain(a.static), false); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	for range 3 {
+		good(nil)
+	}
+	if len(v.issuing.good) != 1 {
+		t.Errorf("%d entries", len(v.issuing.good))
+	}
+	for i := range a.CertDER {
+		changed := bytes.Clone(a.CertDER)
+		changed[i] ^= 1
+		if _, _, err := v.VerifyHSM([][]byte{a.static, changed, a.RootDER}, false); err == nil {
+			t.Fatalf("byte %d of the issuing certificate changed: accepted", i)
+		}
+	}
+	changed := bytes.Clone(a.static)
+	changed[len(changed)-1] ^= 1
+	if _, _, err := v.VerifyHSM([][]byte{changed, a.CertDER, a.RootDER}, false); err == nil {
+		t.Error("static certificate changed: accepted")
+	}
+	// A root that is no longer known takes its issuing keys with it.
+	v.Roots = []*x509.Certificate{other.Cert}
+	good(ErrUnknownRoot)
+	if _, _, err := v.VerifyHSM(a.Chain(a.static), true); err != nil || len(v.issuing.good) != 1 {
+		t.Errorf("unknown roots fill the memory: %d entries, %v", len(v.issuing.good), err)
+	}
+
+	listed := true
+	r := &RPKVerifier{IssuingDER: a.CertDER, Listed: func([64]byte) bool { return listed }, Own: func([64]byte) bool { return false }}
+	cert, err := a.IssueRPK(newKey(t).PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := r.VerifyRPK(cert); err != nil {
+			t.Error(err)
+		}
+	}
+	listed = false
+	if _, err := r.VerifyRPK(cert); !errors.Is(err, ErrNotListed) {
+		t.Errorf("verified before, but listed no more: %v", err)
+	}
+	var m memo
+	for i := range 3 * memoSize {
+		m.add([64]byte{byte(i), 1})
+		if !m.has([64]byte{byte(i), 1}) || len(m.good) > memoSize {
+			t.Fatal("memory out of bounds")
 		}
 	}
 }

@@ -178,7 +178,7 @@ func UnmarshalIssuing(b []byte) (*Issuing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cert.signedBy(root); err != nil {
+	if err := cert.signedBy(root, nil); err != nil {
 		return nil, err
 	}
 	if !key.PublicKey.Equal(cert.key) {

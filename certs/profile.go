@@ -213,15 +213,21 @@ func (p *parsed) checkNames() error {
 	return nil
 }
 
-// signedBy checks that parent signed p, and what must be equal in both.
-func (p *parsed) signedBy(parent *parsed) error {
+// signedBy checks that parent signed p, and what must be equal in both. A
+// signature that is in m has been verified before.
+func (p *parsed) signedBy(parent *parsed, m *memo) error {
 	if err := p.namedBy(parent); err != nil {
 		return err
+	}
+	key := memoKey(p, parent)
+	if m.has(key) {
+		return nil
 	}
 	digest := sha512.Sum512(p.RawTBSCertificate)
 	if !ecdsa.VerifyASN1(parent.key, digest[:], p.Signature) {
 		return fmt.Errorf("%s %w", p.role, ErrSignature)
 	}
+	m.add(key)
 	return nil
 }
 

@@ -16,16 +16,19 @@ var (
 )
 
 // HSMVerifier is the PED's side: it checks the chain of an HSM's static key. It
-// is safe for concurrent use as long as Roots is not changed.
+// is safe for concurrent use as long as Roots is not changed. A process should
+// keep one: it remembers the issuing certificates that it has verified.
 type HSMVerifier struct {
 	Roots []*x509.Certificate // from ParseRoot
+
+	issuing memo
 }
 
 // VerifyHSM implements channel.PeerVerifier. chain is the static and the
 // issuing certificate, and optionally the origin root, DER.
 //
 // A root is known if its public key is one of Roots; then exactly two
-// signatures are verified. With unknownOK, a root that is not known may come in
+// signatures are verified, and the issuing certificate's only once in v's life. With unknownOK, a root that is not known may come in
 // the chain; its signature on itself is verified too, and Identity.Known is
 // false. The start counter is returned, not judged.
 func (v *HSMVerifier) VerifyHSM(chain [][]byte, unknownOK bool) (channel.Identity, *ecdh.PublicKey, error) {
@@ -57,15 +60,17 @@ func (v *HSMVerifier) verifyHSM(chain [][]byte, unknownOK bool) (id channel.Iden
 	if bytes.Equal(s, i) || bytes.Equal(i, r) || bytes.Equal(s, r) {
 		return id, nil, fmt.Errorf("%w: one key at two levels", ErrChain)
 	}
+	seen := &v.issuing
 	if !known {
-		if err := root.signedBy(root); err != nil {
+		seen = nil // whoever likes can make such roots
+		if err := root.signedBy(root, nil); err != nil {
 			return id, nil, err
 		}
 	}
-	if err := issuing.signedBy(root); err != nil {
+	if err := issuing.signedBy(root, seen); err != nil {
 		return id, nil, err
 	}
-	if err := static.signedBy(issuing); err != nil {
+	if err := static.signedBy(issuing, nil); err != nil {
 		return id, nil, err
 	}
 	if key, err = static.ecdh(); err != nil {
@@ -110,14 +115,19 @@ func (v *HSMVerifier) root(sent [][]byte, issuing *parsed, unknownOK bool) (root
 // VerifyRPK refuses: a PED takes no RPK certificate from its peer.
 func (v *HSMVerifier) VerifyRPK([]byte) (*ecdh.PublicKey, error) { return nil, ErrNotHere }
 
-// RPKVerifier is the HSM's side: it checks the certificate of an orange key.
+// RPKVerifier is the HSM's side: it checks the certificate of an orange key. It
+// is safe for concurrent use if its functions are. A process should keep one per
+// HSM: it remembers the RPK certificates that it has verified.
 type RPKVerifier struct {
 	IssuingDER []byte                 // this HSM's issuing certificate
 	Listed     func(fp [64]byte) bool // is the RPK with this ID listed with the current RPV?
 	Own        func(fp [64]byte) bool // is this the ID of a static key of our own?
+
+	rpks memo
 }
 
-// VerifyRPK implements channel.PeerVerifier. One signature is verified.
+// VerifyRPK implements channel.PeerVerifier. One signature is verified, once in
+// v's life; the lists are asked each time.
 func (v *RPKVerifier) VerifyRPK(cert []byte) (*ecdh.PublicKey, error) {
 	issuing, err := parse(v.IssuingDER, RoleIssuing)
 	if err != nil {
@@ -134,7 +144,7 @@ func (v *RPKVerifier) VerifyRPK(cert []byte) (*ecdh.PublicKey, error) {
 	case v.Listed == nil || !v.Listed(fp):
 		return nil, ErrNotListed
 	}
-	if err := rpk.signedBy(issuing); err != nil {
+	if err := rpk.signedBy(issuing, &v.rpks); err != nil {
 		return nil, err
 	}
 	return rpk.ecdh()
@@ -164,7 +174,7 @@ func ParseRoot(der []byte) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.signedBy(p); err != nil {
+	if err := p.signedBy(p, nil); err != nil {
 		return nil, err
 	}
 	return p.Certificate, nil
