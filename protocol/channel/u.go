@@ -182,14 +182,17 @@ func (u *U) Begin() (rec []byte, err error) {
 	return rec, nil
 }
 
-// Receive takes what a PED sends after Begin. An operator's cancellation is a
-// *CancelledError.
+// Receive takes what a PED sends after Begin; before it, and after PedAuth, that
+// is its alert only. An operator's cancellation is a *CancelledError.
 func (u *U) Receive(rec []byte) (UEvent, error) {
-	if err := u.want(StateBegun); err != nil {
+	if err := u.want(StateProven, StateBegun, StateAuth); err != nil {
 		return 0, err
 	}
 	if IsAlert(rec) {
 		return 0, u.end(ErrAlert)
+	}
+	if u.state != StateBegun {
+		return 0, u.fail(ErrSequence)
 	}
 	t, payload, err := u.openK0(rec)
 	if err != nil {
