@@ -1,0 +1,241 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// What a person does at the PED takes this long at most, with room for a busy
+// machine.
+const (
+	screenWait = 20 * time.Second
+	resultWait = 30 * time.Second
+)
+
+// demo is the play: the stage, who is on it, and what was found.
+type demo struct {
+	stage   *stage
+	view    *view
+	begun   time.Time
+	ped     *ped
+	console *console
+	tap     *tap
+	port    int // pedserver's own
+	quiet   bool
+
+	checks    []check
+	passwords []string // one-time passwords used
+	hands     string   // the key in the PED
+	raw       func()   // restores the terminal in the interactive demo
+}
+
+func (d *demo) restoreTerminal() {
+	if d.raw != nil {
+		d.raw()
+	}
+}
+
+// expect notes whether something held. A nil err is good.
+func (d *demo) expect(what string, err error) error {
+	d.checks = append(d.checks, check{d.view.step, what, err})
+	d.view.console(d.console.rest())
+	if err != nil {
+		d.view.printf("   %s %s: %v\n", d.view.in(red, "FAIL"), what, err)
+	} else {
+		d.view.printf("   %s %s\n", d.view.in(green, "ok"), what)
+	}
+	return err
+}
+
+func (c *console) rest() []string {
+	if c == nil {
+		return nil
+	}
+	return c.unshown()
+}
+
+// at waits for a screen, shows it, and does what a person does there.
+func (d *demo) at(id, does, keys string) error { return d.atAny([]string{id}, does, keys) }
+
+func (d *demo) atAny(ids []string, does, keys string) error {
+	s, err := d.ped.wait(screenWait, ids...)
+	if err != nil {
+		return err
+	}
+	if d.quiet {
+		d.view.printf(" %s\n", strings.TrimRight(fmt.Sprintf("   %-46.46s --> %s", s.text(), does), " "))
+	} else {
+		d.view.block(s, d.console.unshown(), does)
+	}
+	return d.press(keys)
+}
+
+// press presses keys; none is fine.
+func (d *demo) press(keys string) error {
+	if keys == "" {
+		return nil
+	}
+	return d.ped.do("press " + keys)
+}
+
+// insert waits for a screen that wants a key, and puts one in.
+func (d *demo) insert(who, key string, ids ...string) error {
+	s, err := d.ped.wait(screenWait, ids...)
+	if err != nil {
+		return err
+	}
+	does := fmt.Sprintf("%s inserts the key %q and presses ENTER", who, key)
+	if d.quiet {
+		d.view.printf("    %-46.46s --> %s\n", s.text(), does)
+	} else {
+		d.view.block(s, d.console.unshown(), does)
+	}
+	if d.hands != "" {
+		if err := d.ped.do("remove"); err != nil {
+			return err
+		}
+	}
+	if err := d.ped.do("insert " + key); err != nil {
+		return err
+	}
+	d.hands = key
+	return d.press("E")
+}
+
+// command types a console command and returns the mark of its output.
+func (d *demo) command(c string) (int, error) { return d.console.send(c) }
+
+// ends waits for a command's result and compares it.
+func (d *demo) ends(mark int, want string) error {
+	got, err := d.console.wait(resultWait, mark, result)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(got, want) {
+		return fmt.Errorf("the result is %q, not %q", got, want)
+	}
+	return nil
+}
+
+const noError = "No Error"
+
+// simple runs a command that needs nobody at the PED.
+func (d *demo) simple(command, want string) error {
+	mark, err := d.command(command)
+	if err != nil {
+		return err
+	}
+	return d.ends(mark, want)
+}
+
+// custodian is somebody with a key and a PIN.
+type custodian struct{ who, key, pin string }
+
+var (
+	operator = custodian{"the operator", "orange1", "86420975"}
+	blue1    = custodian{"custodian 1", "blue1", "31415926"}
+	blue2    = custodian{"custodian 2", "blue2", "27182818"}
+	blue3    = custodian{"custodian 3", "blue3", "16180339"}
+	domain   = custodian{"the domain owner", "red1", "14142135"}
+	other    = custodian{"the other HSM's operator", "orange2", "57721566"}
+)
+
+// keyset goes through the dialogue that makes keys for the people given: m of
+// them will be needed.
+func (d *demo) keyset(m int, people ...custodian) error {
+	n := len(people)
+	if err := d.at("create.reuse", "a new keyset: NO", "N"); err != nil {
+		return err
+	}
+	if err := d.at("create.m", fmt.Sprintf("M: %d of them will be needed", m), fmt.Sprintf("%dE", m)); err != nil {
+		return err
+	}
+	if err := d.at("create.n", fmt.Sprintf("N: out of %d", n), fmt.Sprintf("%dE", n)); err != nil {
+		return err
+	}
+	quiet := d.quiet
+	defer func() { d.quiet = quiet }()
+	for i, p := range people {
+		d.quiet = quiet || i > 0 // the same again for each: one line is enough
+		insert := "create.insert"
+		if i > 0 {
+			insert = "create.insert-another"
+		}
+		if err := d.insert(p.who, p.key, insert); err != nil {
+			return err
+		}
+		if err := d.at("create.blank", "YES: it is blank", "Y"); err != nil {
+			return err
+		}
+		if err := d.at("create.pin", p.who+" chooses a PIN of 8 digits", p.pin+"E"); err != nil {
+			return err
+		}
+		if err := d.at("create.pin-again", "and types it again", p.pin+"E"); err != nil {
+			return err
+		}
+	}
+	d.quiet = quiet
+	return d.at("create.duplicate", "no copies today: NO", "N")
+}
+
+// orange answers the request for the orange key.
+func (d *demo) orange(c custodian) error {
+	if err := d.insert(c.who, c.key, "key.insert"); err != nil {
+		return err
+	}
+	return d.at("key.pin", "and types its PIN", c.pin+"E")
+}
+
+// share lets a custodian give a share to a login.
+func (d *demo) share(c custodian, first bool) error {
+	id := "login.insert-another"
+	if first {
+		id = "login.insert"
+	}
+	if err := d.insert(c.who, c.key, id); err != nil {
+		return err
+	}
+	return d.at("login.pin", "and types the PIN", c.pin+"E")
+}
+
+// never fails if a screen that must not appear did.
+func (d *demo) never(mark int, ids ...string) error {
+	for _, s := range d.ped.since(mark) {
+		for _, id := range ids {
+			if s.id == id || strings.HasSuffix(id, ".") && strings.HasPrefix(s.id, id) {
+				return fmt.Errorf("the PED showed %s", s.id)
+			}
+		}
+	}
+	return nil
+}
+
+// play runs all steps and returns the exit code.
+func (d *demo) play() int {
+	d.view.line("An HSM, a remote PED and its custodians, as real processes in %s", d.stage.dir)
+	for _, step := range d.steps() {
+		d.view.heading(step.title, step.why)
+		err := step.run()
+		d.view.console(d.console.rest())
+		if err != nil {
+			if n := len(d.checks); n == 0 || d.checks[n-1].err == nil {
+				_ = d.expect(step.title, err)
+			}
+			d.view.line("The demo cannot go on from here. Its programs' last words:")
+			for _, p := range d.stage.procs {
+				d.view.line("%s: %s", p.name, p.lastWords())
+			}
+			break
+		}
+	}
+	d.view.summary(d.checks, time.Since(d.begun))
+	for _, c := range d.checks {
+		if c.err != nil {
+			return 2
+		}
+	}
+	fmt.Fprintln(os.Stdout)
+	return 0
+}
