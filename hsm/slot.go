@@ -1,0 +1,260 @@
+package hsm
+
+import (
+	"context"
+	"crypto/ecdh"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"openped/certs"
+	"openped/internal/audit"
+	"openped/protocol"
+	"openped/protocol/channel"
+	"openped/protocol/hsmapi"
+)
+
+// Options of a slot.
+type Options struct {
+	Slot          int              // its number, for audit records
+	Audit         *audit.Log       // nil: none
+	Log           *slog.Logger     // nil: discarded
+	Now           func() time.Time // nil: time.Now
+	ActionTimeout time.Duration    // for each action at the PED: 1 s to 1 h, 0 means 200 s
+}
+
+// Slot runs the ceremonies of one HSM. Its methods may be called from several
+// goroutines; one ceremony runs at a time, and a second is refused at once with
+// CKR_OPERATION_ACTIVE. Every error is an *Error.
+type Slot struct {
+	d       Driver
+	o       Options
+	id      Identity
+	static  *ecdh.PrivateKey // of this start
+	chain   [][]byte         // of the static key
+	own     map[[64]byte]bool
+	timeout uint16         // seconds
+	limits  channel.Limits // zero but in tests
+
+	mu      sync.Mutex // never held while anything is waited for
+	running *ceremony
+	conn    *pedConn
+	ped     PEDInfo
+	grants  map[*Grant]bool
+	closed  bool
+}
+
+// New starts an HSM: it makes the static key of this start, under a start
+// counter one higher than ever before, forgets keysets that a crash left
+// uncommitted, and draws the consequence of failed logins that a crash left
+// undrawn. It owns d from now on, also when it fails.
+func New(d Driver, o Options) (*Slot, error) {
+	s, err := newSlot(d, o)
+	if err != nil {
+		d.Close()
+		return nil, toError(err)
+	}
+	return s, nil
+}
+
+func newSlot(d Driver, o Options) (*Slot, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.ActionTimeout == 0 {
+		o.ActionTimeout = 200 * time.Second
+	}
+	if o.ActionTimeout < time.Second || o.ActionTimeout > time.Hour {
+		return nil, errorf(codeArguments, "", "the time-out of an action is 1 s to 1 h")
+	}
+	s := &Slot{d: d, o: o, id: d.Identity(), own: map[[64]byte]bool{}, grants: map[*Grant]bool{},
+		timeout: uint16(o.ActionTimeout / time.Second)}
+	var counter uint64
+	var notes []audit.Record
+	err := d.Update(func(st *State) error {
+		notes = nil
+		for _, p := range st.Pending {
+			notes = append(notes, audit.Record{Event: "pending-dropped", Role: p.Role.String(), Set: p.Set.String()})
+		}
+		st.dropPending()
+		for _, sp := range roles {
+			if sp.overdue(st) {
+				notes = append(notes, audit.Record{Event: "attempts-spent", Role: sp.role.String(), Result: sp.verdict()})
+				sp.punish(st)
+			}
+		}
+		st.StartCounter++
+		counter = st.StartCounter
+		return nil
+	})
+	if err != nil {
+		return nil, driverError(err)
+	}
+	if s.static, err = ecdh.P521().GenerateKey(rand.Reader); err != nil {
+		return nil, err
+	}
+	cert, err := d.IssueStatic(s.static.PublicKey(), counter)
+	if err != nil {
+		return nil, errorf(hsmapi.CKR_DEVICE_ERROR, "", "the HSM could not certify its static key").with(err)
+	}
+	issuing, root := d.Chain()
+	s.chain = [][]byte{cert, issuing, root}
+	for _, der := range s.chain {
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, errorf(hsmapi.CKR_DEVICE_ERROR, "", "the HSM's certificates cannot be read").with(err)
+		}
+		s.own[certs.SPKIFingerprint(c.RawSubjectPublicKeyInfo)] = true
+	}
+	for _, r := range append(notes, audit.Record{Event: "start", Result: fmt.Sprintf("start counter %d", counter)}) {
+		if err := s.log(r); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// isOwn reports whether a public key is one of this HSM's own.
+func (s *Slot) isOwn(fp [64]byte) bool { return s.own[fp] }
+
+// Close disconnects, ends all logins and closes the driver.
+func (s *Slot) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), sendTime)
+	defer cancel()
+	err := s.Disconnect(ctx)
+	s.revoke()
+	if derr := s.d.Close(); derr != nil {
+		return driverError(derr)
+	}
+	return err
+}
+
+// ceremony is one run of people or machines that must not be mixed with others.
+type ceremony struct {
+	slot   *Slot
+	id     protocol.CeremonyID // its last byte counts the PED operations
+	name   string
+	role   protocol.Role // 0 if it is about none
+	since  time.Time
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+	conn   *pedConn // nil when none is connected
+	prompt Prompter
+	asked  bool     // people have been called to the PED
+	keys   []string // serials shown or written
+	set    protocol.SetID
+}
+
+// begin starts a ceremony, or says at once that another one runs.
+func (s *Slot) begin(ctx context.Context, name string, role protocol.Role) (*ceremony, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, toError(ctxError(ctx))
+	}
+	c := &ceremony{slot: s, name: name, role: role, since: s.o.Now(), done: make(chan struct{})}
+	rand.Read(c.id[:])
+	c.id[15] = 0
+	if err := s.enter(c, ctx); err != nil {
+		return nil, err
+	}
+	if c.conn != nil {
+		c.conn.own() // not under s.mu: the idle handler takes that
+	}
+	return c, nil
+}
+
+func (s *Slot) enter(c *ceremony, ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed && c.name != nameDisconnect {
+		return errorf(hsmapi.CKR_DEVICE_REMOVED, "", "the slot is closed")
+	}
+	if r := s.running; r != nil {
+		return errorf(hsmapi.CKR_OPERATION_ACTIVE, "", "this slot is busy: %s has been running for %d s",
+			r.name, int(s.o.Now().Sub(r.since)/time.Second))
+	}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	s.running, c.conn = c, s.conn
+	return nil
+}
+
+// Names of ceremonies, as commands and audit records call them.
+const (
+	nameConnect    = "ped connect"
+	nameDisconnect = "ped disconnect"
+	nameLogin      = "role login"
+	nameChange     = "role changepw"
+	nameInit       = "hsm init"
+	nameVector     = "ped vector init"
+)
+
+// end finishes a ceremony and makes its error presentable.
+func (c *ceremony) end(err error) error {
+	if c.conn != nil {
+		c.conn.release(c.conn.onIdle)
+		if !c.conn.alive() {
+			c.conn.own()
+			c.conn.forget()
+			c.conn.dropPassword()
+		}
+	}
+	c.cancel(nil)
+	c.slot.mu.Lock()
+	c.slot.running = nil
+	c.slot.mu.Unlock()
+	close(c.done)
+	if err == nil {
+		return nil
+	}
+	return toError(err)
+}
+
+// session returns the connection with a session on it; the orange key may be
+// asked for.
+func (c *ceremony) session() (*pedConn, error) {
+	if c.conn == nil || !c.conn.alive() {
+		return nil, errorf(codeUnplugged, hintConnect, "no PED is connected to this HSM")
+	}
+	if err := c.conn.ready(c); err != nil {
+		return nil, err
+	}
+	return c.conn, nil
+}
+
+// setConn makes pc the slot's connection.
+func (s *Slot) setConn(pc *pedConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = pc
+	s.ped = PEDInfo{}
+	if !pc.alive() { // it died before it was known
+		s.conn = nil
+	}
+}
+
+// connLost forgets a connection that has ended.
+func (s *Slot) connLost(pc *pedConn, cause error) {
+	s.mu.Lock()
+	if s.conn == pc {
+		s.conn = nil
+		s.ped = PEDInfo{}
+	}
+	s.mu.Unlock()
+	s.o.Log.Info("PED connection ended", "cause", cause)
+	pc.mu.Lock()
+	defer pc.mu.Unlock()
+	if pc.idle != nil { // no ceremony owns it: the keys are ours to forget
+		pc.idle = nil
+		pc.forget()
+		pc.dropPassword()
+	}
+}
