@@ -101,8 +101,9 @@ func (m *Info) decode(*wire.Reader) {}
 //	reason      1   0 none, 1 same key, 2 unknown set
 //
 // UseCurrent with ReasonNone says that the current set is live: a pending one
-// is stale and is erased. With ReasonUnknownSet neither is live: the pending
-// one stays.
+// is stale and is erased. UsePending with ReasonNone says that the pending set
+// is live: it is promoted. With ReasonUnknownSet the set is read and the key
+// left as it is: another HSM may know better.
 type UseSet struct {
 	Ceremony CeremonyID
 	Use      Use
