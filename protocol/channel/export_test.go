@@ -247,3 +247,16 @@ func (v *V) SetSession(s *Session) { v.s = s }
 
 // Rewind makes the next K0 record take the place of the last one.
 func (c *core) Rewind() { c.out.seq-- }
+
+// SetVerifier changes who judges RPK certificates.
+func (u *U) SetVerifier(v PeerVerifier) { u.cfg.Verifier = v }
+
+// SetEphemeral makes key the ephemeral one, and Hello say so.
+func (u *U) SetEphemeral(key *ecdh.PrivateKey) (hello []byte) {
+	u.eph, u.parties.qeU = key, key.PublicKey().Bytes()
+	u.hello = EditHello(u.hello, func(e *HelloEdit) { *e.Point = u.parties.qeU })
+	return u.hello
+}
+
+// OneWrapKey makes the wrapping keys of both directions the same.
+func (s *Session) OneWrapKey() { copy(s.keys.wrapKey(dirVU), s.keys.wrapKey(dirUV)) }

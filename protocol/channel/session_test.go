@@ -1,0 +1,362 @@
+package channel_test
+
+import (
+	"bytes"
+	"errors"
+	"sync"
+	"testing"
+
+	"openped/protocol/channel"
+	"openped/protocol/channel/channeltest"
+)
+
+func (s *setup) session(t *testing.T, limits channel.Limits) channeltest.Result {
+	t.Helper()
+	r, err := s.run(channel.ModeLocal, func(u *channel.UConfig, v *channel.VConfig, _ *channel.AuthInput, _ *[]byte) {
+		u.Limits, v.Limits = limits, limits
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestSessionLimits(t *testing.T) {
+	s := newSetup()
+	for name, c := range map[string]struct {
+		limits channel.Limits
+		n      int // records of 256 bytes that pass
+	}{
+		// The handshake's own records count by themselves.
+		"records": {channel.Limits{Records: 5}, 5},
+		"bytes":   {channel.Limits{Bytes: 4 * 256}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := s.session(t, c.limits)
+			for i := range c.n {
+				if r.HSM.Expired() || r.PED.Expired() {
+					t.Fatalf("expired after %d records", i)
+				}
+				rec, err := r.HSM.Seal([]byte{1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, _, err := r.PED.Open(rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !r.HSM.Expired() || !r.PED.Expired() {
+				t.Error("not expired")
+			}
+			if _, err := r.HSM.Seal(nil); !errors.Is(err, channel.ErrExpired) {
+				t.Errorf("one record more: %v", err)
+			}
+			// The peer does not take one either, were it made.
+			if _, _, err := r.PED.Clone().Open(r.HSM.Clone().SealRaw(channel.TypeData, nil)); !errors.Is(err, channel.ErrExpired) || !errors.Is(err, channel.ErrRefused) {
+				t.Errorf("opening one record more: %v", err)
+			}
+			rec, err := r.HSM.Close()
+			if err != nil {
+				t.Fatalf("close: %v", err)
+			}
+			if kind, _, err := r.PED.Open(rec); kind != channel.KindCloseNotify || err != nil {
+				t.Errorf("close_notify: %v, %v", kind, err)
+			}
+		})
+	}
+	t.Run("defaults", func(t *testing.T) {
+		r := s.session(t, channel.Limits{Records: 1 << 60, Bytes: 1 << 60})
+		r.HSM.SkipTo(1<<32-1, 0)
+		if _, err := r.HSM.Seal(nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.HSM.Seal(nil); !errors.Is(err, channel.ErrExpired) {
+			t.Errorf("record 2^32: %v", err)
+		}
+		r.PED.SkipTo(7, 64<<30-256)
+		if _, err := r.PED.Seal(make([]byte, 300)); !errors.Is(err, channel.ErrExpired) {
+			t.Errorf("512 bytes with 256 left of 64 GiB: %v", err)
+		}
+		if _, err := r.PED.Seal(nil); err != nil {
+			t.Error(err)
+		}
+		if !r.PED.Expired() {
+			t.Error("not expired at 64 GiB")
+		}
+	})
+}
+
+func TestSessionClose(t *testing.T) {
+	r := newSetup().session(t, channel.Limits{})
+	if r.PED.PeerClosed() {
+		t.Error("closed before close_notify: a cut would not be seen")
+	}
+	last, err := r.HSM.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind, _, err := r.PED.Open(last); kind != channel.KindCloseNotify || err != nil || !r.PED.PeerClosed() {
+		t.Fatal(kind, err)
+	}
+	if _, err := r.HSM.Seal(nil); !errors.Is(err, channel.ErrClosed) {
+		t.Errorf("sealing after close: %v", err)
+	}
+	if _, err := r.HSM.Close(); !errors.Is(err, channel.ErrClosed) {
+		t.Errorf("closing twice: %v", err)
+	}
+	// The other direction still works.
+	rec, err := r.PED.Seal([]byte("late"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := r.HSM.Open(rec); err != nil || string(got) != "late" {
+		t.Errorf("after close_notify the other way: %v", err)
+	}
+	// Nothing follows close_notify.
+	if _, _, err := r.PED.Open(last); !errors.Is(err, channel.ErrClosed) || !r.PED.Wiped() {
+		t.Errorf("record after close_notify: %v", err)
+	}
+	// close_notify that names another end than its own is a lie.
+	r = newSetup().session(t, channel.Limits{})
+	if _, _, err := r.PED.Open(r.HSM.SealRaw(channel.TypeClose, []byte{0, 0, 0, 0, 0, 0, 0, 1})); !errors.Is(err, channel.ErrRefused) {
+		t.Errorf("close_notify of another record: %v", err)
+	}
+}
+
+func TestSessionMisuse(t *testing.T) {
+	r := newSetup().session(t, channel.Limits{})
+	if _, err := r.HSM.Seal(make([]byte, channel.MaxPayload+1)); !errors.Is(err, channel.ErrConfig) {
+		t.Errorf("over-long payload: %v", err)
+	}
+	if _, err := r.HSM.Activity(); !errors.Is(err, channel.ErrConfig) {
+		t.Errorf("activity of the HSM: %v", err)
+	}
+	for name, l := range map[string]channel.Label{
+		"no serial":      {Op: 1, Role: 1},
+		"no operation":   {Role: 1, Serial: "1"},
+		"no role":        {Op: 1, Serial: "1"},
+		"serial of 33":   {Op: 1, Role: 1, Serial: "123456789012345678901234567890123"},
+		"unprintable":    {Op: 1, Role: 1, Serial: "1\n"},
+		"unknown role":   {Op: 1, Role: 99, Serial: "1"},
+		"unknown action": {Op: 99, Role: 1, Serial: "1"},
+	} {
+		if _, err := r.HSM.WrapSecret(l, []byte{1}); !errors.Is(err, channel.ErrConfig) {
+			t.Errorf("wrapping under a label with %s: %v", name, err)
+		}
+	}
+	for _, n := range []int{0, channel.MaxSecret + 1} {
+		if _, err := r.HSM.WrapSecret(testLabel, make([]byte, n)); !errors.Is(err, channel.ErrConfig) {
+			t.Errorf("wrapping %d bytes: %v", n, err)
+		}
+	}
+	r.HSM.Wipe()
+	r.HSM.Wipe()
+	_, err1 := r.HSM.Seal(nil)
+	_, _, err2 := r.HSM.Open(nil)
+	_, err3 := r.HSM.WrapSecret(testLabel, []byte{1})
+	_, err4 := r.HSM.UnwrapSecret(testLabel, nil)
+	_, err5 := r.HSM.Close()
+	for i, err := range []error{err1, err2, err3, err4, err5} {
+		if !errors.Is(err, channel.ErrDead) || !errors.Is(err, channel.ErrRefused) {
+			t.Errorf("call %d on a wiped session: %v", i, err)
+		}
+	}
+}
+
+// TestSessionGoroutines is for the race detector.
+func TestSessionGoroutines(t *testing.T) {
+	r := newSetup().session(t, channel.Limits{})
+	in, out := make(chan []byte, 100), make(chan []byte, 100)
+	var wg sync.WaitGroup
+	for _, side := range []struct {
+		s        *channel.Session
+		from, to chan []byte
+	}{{r.HSM, in, out}, {r.PED, out, in}} {
+		wg.Go(func() {
+			for range 50 {
+				rec, err := side.s.Seal([]byte("x"))
+				if err != nil {
+					t.Error(err)
+				}
+				side.to <- rec
+			}
+		})
+		wg.Go(func() {
+			for range 50 {
+				if _, _, err := side.s.Open(<-side.from); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r.HSM.Wipe()
+}
+
+func TestAppend(t *testing.T) {
+	r := newSetup().session(t, channel.Limits{})
+	rec, err := r.HSM.AppendSeal([]byte("head"), []byte("payload"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(rec[:4]) != "head" || len(rec) != 4+channel.RecordSize(7) {
+		t.Errorf("sealed %d bytes after %q", len(rec)-4, rec[:4])
+	}
+	sent := bytes.Clone(rec[4:])
+	kind, got, err := r.PED.AppendOpen([]byte("head "), rec[4:])
+	if err != nil || kind != channel.KindData || string(got) != "head payload" {
+		t.Errorf("%v, %q, %v", kind, got, err)
+	}
+	if !bytes.Equal(sent, rec[4:]) {
+		t.Error("Open changed the record")
+	}
+}
+
+func TestHandshakeCancel(t *testing.T) {
+	s := newSetup()
+	u, v := s.upTo(t)
+	for range 3 {
+		rec, err := v.Activity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev, err := u.Receive(rec); ev != channel.UActivity || err != nil {
+			t.Fatal(ev, err)
+		}
+	}
+	rec, err := v.Cancel(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = u.Receive(rec)
+	var c *channel.CancelledError
+	if !errors.As(err, &c) || c.Reason != 2 || !errors.Is(err, channel.ErrPedCancelled) || errors.Is(err, channel.ErrRefused) {
+		t.Errorf("cancellation gives %v", err)
+	}
+	if !u.Wiped() || !v.Wiped() {
+		t.Error("keys left after a cancellation")
+	}
+	if _, err := v.Activity(); !errors.Is(err, channel.ErrDead) {
+		t.Errorf("activity after a cancellation: %v", err)
+	}
+}
+
+// TestHandshakeMisuse calls out of order; the object is dead then.
+func TestHandshakeMisuse(t *testing.T) {
+	s := newSetup()
+	newU := func() *channel.U {
+		u, _, err := channel.NewU(s.hsm.UConfig(channel.ModeRPV))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for name, call := range map[string]func(*channel.U) error{
+		"Begin":   func(u *channel.U) error { _, err := u.Begin(); return err },
+		"Receive": func(u *channel.U) error { _, err := u.Receive(nil); return err },
+		"Finish":  func(u *channel.U) error { _, _, err := u.Finish(s.hsm.RPV); return err },
+	} {
+		u := newU()
+		if err := call(u); !errors.Is(err, channel.ErrSequence) || u.State() != channel.StateDead {
+			t.Errorf("%s before Reply: %v", name, err)
+		}
+	}
+	for name, rpv := range map[string][]byte{"no RPV": nil, "RPV of 63 bytes": make([]byte, 63)} {
+		u, v := s.upTo(t)
+		auth, err := v.Auth(s.hsm.AuthInput(s.rpk))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := u.Receive(auth); err != nil {
+			t.Fatal(err)
+		}
+		if sess, _, err := u.Finish(rpv); sess != nil || !errors.Is(err, channel.ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, _, err := u.Finish(s.hsm.RPV); !errors.Is(err, channel.ErrDead) {
+			t.Errorf("%s, second Finish: %v", name, err)
+		}
+	}
+	for name, edit := range map[string]func(*channel.UConfig){
+		"no mode":             func(c *channel.UConfig) { c.Mode = 0 },
+		"no serial":           func(c *channel.UConfig) { c.Serial = "" },
+		"label with newline":  func(c *channel.UConfig) { c.Label = "a\nb" },
+		"long label":          func(c *channel.UConfig) { c.Label = string(make([]byte, 33)) },
+		"no chain":            func(c *channel.UConfig) { c.Chain = nil },
+		"empty certificate":   func(c *channel.UConfig) { c.Chain = [][]byte{{1}, {}} },
+		"big certificate":     func(c *channel.UConfig) { c.Chain = [][]byte{{1}, make([]byte, channel.MaxCert+1)} },
+		"no static key":       func(c *channel.UConfig) { c.Static = nil },
+		"no verifier":         func(c *channel.UConfig) { c.Verifier = nil },
+		"password in rpv":     func(c *channel.UConfig) { c.Password = password },
+		"no password in otp":  func(c *channel.UConfig) { c.Mode = channel.ModeOTP },
+		"password in local":   func(c *channel.UConfig) { c.Mode, c.Password = channel.ModeLocal, password },
+		"too many in a chain": func(c *channel.UConfig) { c.Chain = [][]byte{{1}, {1}, {1}, {1}} },
+	} {
+		c := s.hsm.UConfig(channel.ModeRPV)
+		edit(&c)
+		if _, _, err := channel.NewU(c); !errors.Is(err, channel.ErrConfig) {
+			t.Errorf("NewU, %s: %v", name, err)
+		}
+	}
+	for name, edit := range map[string]func(*channel.AuthInput){
+		"no serial":           func(in *channel.AuthInput) { in.Serial = "" },
+		"long firmware":       func(in *channel.AuthInput) { in.Firmware = "12345678901234567" },
+		"no RPV":              func(in *channel.AuthInput) { in.RPV = nil },
+		"short RPV":           func(in *channel.AuthInput) { in.RPV = in.RPV[:63] },
+		"no RPK":              func(in *channel.AuthInput) { in.RPK = nil },
+		"no certificate":      func(in *channel.AuthInput) { in.RPKCert = nil },
+		"certificate too big": func(in *channel.AuthInput) { in.RPKCert = make([]byte, channel.MaxCert+1) },
+		"password":            func(in *channel.AuthInput) { in.Password = password },
+	} {
+		_, v := s.upTo(t)
+		in := s.hsm.AuthInput(s.rpk)
+		edit(&in)
+		if rec, err := v.Auth(in); rec != nil || !errors.Is(err, channel.ErrConfig) || !v.Wiped() {
+			t.Errorf("Auth, %s: %v", name, err)
+		}
+	}
+	_, hello, _ := channel.NewU(s.hsm.UConfig(channel.ModeRPV))
+	for name, edit := range map[string]func(*channel.VConfig){
+		"no modes":    func(c *channel.VConfig) { c.Modes = nil },
+		"no verifier": func(c *channel.VConfig) { c.Verifier = nil },
+		"no counters": func(c *channel.VConfig) { c.CheckCounter = nil },
+	} {
+		c := s.pki.VConfig(channel.ModeRPV)
+		edit(&c)
+		if _, _, err := channel.NewV(c, hello); !errors.Is(err, channel.ErrConfig) {
+			t.Errorf("NewV, %s: %v", name, err)
+		}
+	}
+}
+
+// TestActivityIsNotHashed: a handshake does not depend on how long the dialogue was.
+func TestActivityIsNotHashed(t *testing.T) {
+	s := newSetup()
+	u, v := s.upTo(t)
+	auth := func() []byte {
+		rec, err := v.Auth(s.hsm.AuthInput(s.rpk))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec
+	}
+	for range 41 { // 200 s
+		rec, err := v.Activity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := u.Receive(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := u.Receive(auth()); err != nil {
+		t.Fatal(err)
+	}
+	_, confirm, err := u.Finish(s.hsm.RPV)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ev, err := v.Receive(confirm); ev != channel.EvConfirmed || err != nil {
+		t.Fatal(ev, err)
+	}
+}
