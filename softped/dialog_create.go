@@ -163,7 +163,11 @@ func (o *op) confirm(m *protocol.Confirm) error {
 	if err := o.pipe.send(&protocol.Confirmed{Ceremony: o.id, Yes: yes}); err != nil {
 		return err
 	}
-	return o.end()
+	err = o.end()
+	if s := asStop(err); err != nil && s.fromHSM && !yes {
+		s.show = []string{"Nothing was erased."}
+	}
+	return err
 }
 
 // run does the operation that m starts.

@@ -42,7 +42,7 @@ func (q *quorum) add(serial protocol.KeySerial, s *rpv.Set, share *secret.Buffer
 func (o *op) fit(q *quorum, serial protocol.KeySerial, s *rpv.Set) *page {
 	var p page
 	switch {
-	case len(q.shares) > 0 && s.ID != q.set:
+	case !q.set.IsZero() && s.ID != q.set:
 		p = o.wrongKeyPage(isOther, o.kind)
 	case q.has(serial, s.Index):
 		p = o.sameKeyPage(o.kind)
@@ -56,12 +56,12 @@ func (o *op) fit(q *quorum, serial protocol.KeySerial, s *rpv.Set) *page {
 // the RPV to this HSM. In the second pass each key gets the HSM's certificate.
 // The HSM sees no share, so it can test none.
 func (o *op) reuseRPV() error {
-	first, err := o.readOrange(false)
+	first, err := o.readOrange(false, protocol.SetID{})
 	if err != nil {
 		return err
 	}
 	defer first.destroy()
-	second, err := o.readOrange(true)
+	second, err := o.readOrange(true, first.set)
 	if err != nil {
 		return err
 	}
@@ -92,9 +92,9 @@ func (o *op) reuseRPV() error {
 	return o.end()
 }
 
-// readOrange reads one pass of a reuse.
-func (o *op) readOrange(grant bool) (_ *quorum, err error) {
-	q := &quorum{}
+// readOrange reads one pass of a reuse, of the set want if it is not zero.
+func (o *op) readOrange(grant bool, want protocol.SetID) (_ *quorum, err error) {
+	q := &quorum{set: want}
 	defer func() {
 		if err != nil {
 			q.destroy()
@@ -129,11 +129,11 @@ func (o *op) readOrange(grant bool) (_ *quorum, err error) {
 // readOneOrange adds one key to q, or returns the notice to show instead.
 func (o *op) readOneOrange(q *quorum, r reading, h **held) (*page, error) {
 	cur, pend := (*h).key.Sets(o.kind)
-	shown := cur
-	if shown == nil {
+	shown := cur // what the HSM will want
+	if cur == nil || pend != nil && pend.ID == q.set {
 		shown = pend
 	}
-	if notice := o.fit(q, (*h).key.Serial, shown); notice != nil && pend == nil {
+	if notice := o.fit(q, (*h).key.Serial, shown); notice != nil {
 		return notice, nil // not worth asking the HSM
 	}
 	if err := o.checkCounter((*h).key); err != nil {
@@ -167,8 +167,8 @@ func (o *op) readOneOrange(q *quorum, r reading, h **held) (*page, error) {
 		cert = g.RPKCert
 	}
 	s := setByID((*h).key, id)
-	if notice := o.fit(q, (*h).key.Serial, s); notice != nil {
-		return notice, nil
+	if s != shown {
+		return nil, faulty(errors.New("HSM wants another set of an orange key than was shown"))
 	}
 	if cert != nil {
 		if err := o.checkRPK(s.RPK.Private, cert); err != nil {

@@ -3,6 +3,7 @@ package softped
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"openped/protocol"
@@ -17,6 +18,23 @@ type job struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	done   chan struct{}
+	ending atomic.Bool // it has got its last message: the next operation may wait for it
+}
+
+// endTime bounds the wait for a dialogue that has got its last message.
+const endTime = 10 * time.Second
+
+// settle waits for a dialogue that is about to end.
+func (j *job) settle() {
+	if j == nil || !j.ending.Load() {
+		return
+	}
+	late := time.NewTimer(endTime)
+	defer late.Stop()
+	select {
+	case <-j.done:
+	case <-late.C:
+	}
 }
 
 // begin gives the keypad and the LCD to a new dialogue of l. It returns nil if

@@ -139,21 +139,28 @@ func (l *link) message(m protocol.Message) {
 	case *protocol.Info:
 		_ = l.send(p.infoReply())
 		return
+	}
+	l.mu.Lock()
+	j := l.job
+	l.mu.Unlock()
+	switch m.(type) {
 	case *protocol.Authenticate, *protocol.CreateKeyset, *protocol.Confirm:
+		j.settle() // HSMs start the next operation right after End
 		if !p.startOp(l, m) {
 			_ = l.send(&protocol.Cancel{Ceremony: protocol.CeremonyOf(m), Reason: protocol.CancelBusy})
 		}
 		return
 	}
-	l.mu.Lock()
-	j := l.job
-	l.mu.Unlock()
 	if j == nil || j.id != protocol.CeremonyOf(m) {
 		return // of an operation that is over: it crossed our Cancel
 	}
-	if c, ok := m.(*protocol.Cancel); ok {
-		j.cancel(&stop{reason: c.Reason, fromHSM: true})
+	switch m := m.(type) {
+	case *protocol.Cancel:
+		j.ending.Store(true)
+		j.cancel(&stop{reason: m.Reason, fromHSM: true})
 		return
+	case *protocol.End:
+		j.ending.Store(true)
 	}
 	select {
 	case j.in <- m:

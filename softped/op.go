@@ -59,22 +59,25 @@ func next[M protocol.Message](o *op) (M, error) {
 	var none M
 	late := time.NewTimer(hsmWait)
 	defer late.Stop()
+	var m protocol.Message
 	select {
-	case m := <-o.in:
-		switch m := m.(type) {
-		case M:
-			return m, nil
-		case *protocol.End:
-			if m.Result == protocol.EndFailed {
-				return none, &stop{reason: protocol.CancelHost, fromHSM: true, show: []string{"Failed."}}
-			}
+	case m = <-o.in: // what came before the end still counts
+	default:
+		select {
+		case m = <-o.in:
+		case <-late.C:
+			return none, &stop{reason: protocol.CancelTimeout, show: []string{"No answer from HSM."}}
+		case <-o.ctx.Done():
+			return none, context.Cause(o.ctx)
 		}
-		return none, faulty(errors.New("message does not belong here: " + m.Type().String()))
-	case <-late.C:
-		return none, &stop{reason: protocol.CancelTimeout, show: []string{"No answer from HSM."}}
-	case <-o.ctx.Done():
-		return none, context.Cause(o.ctx)
 	}
+	if want, ok := m.(M); ok {
+		return want, nil
+	}
+	if end, ok := m.(*protocol.End); ok && end.Result == protocol.EndFailed {
+		return none, &stop{reason: protocol.CancelHost, fromHSM: true, show: []string{"Failed."}}
+	}
+	return none, faulty(errors.New("message does not belong here: " + m.Type().String()))
 }
 
 // end waits for the HSM to close the operation.

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"openped/certs"
+	"openped/internal/atomicfile"
+	"openped/internal/cmdline"
+	"openped/internal/logs"
+	"openped/internal/rundir"
+	"openped/protocol"
+	"openped/rpv"
+	"openped/softped"
+	"openped/usbped"
+)
+
+type options struct {
+	listen, control  string // paths
+	keys, state      string
+	roots, blanks    []string
+	firmware, serial string
+	face             string
+	mode             protocol.PEDMode
+	action           time.Duration
+	light, echo      bool
+	logPath          string
+	levels           logs.Levels
+}
+
+// parse reads the command line; -help is printed to out.
+func parse(args []string, out io.Writer) (*options, error) {
+	o := &options{firmware: softped.DefaultFirmware, face: "tty", mode: protocol.PEDModeRemote, levels: logs.DefaultLevels}
+	var help, version bool
+	set := new(cmdline.Set)
+	set.Add(
+		&cmdline.Flag{Name: "listen", Value: "unix:path", Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
+		&cmdline.Flag{Name: "keys", Value: "folder", Usage: "folder of PED keys", Set: cmdline.String(&o.keys)},
+		&cmdline.Flag{Name: "state", Value: "file", Usage: "what the PED remembers: roots, counters", Set: cmdline.String(&o.state)},
+		&cmdline.Flag{Name: "root", Value: "file", Usage: "origin root to know (PEM), repeatable", Many: true, Set: cmdline.Strings(&o.roots)},
+		&cmdline.Flag{Name: "blank", Value: "name", Usage: "make this blank PED key if it is missing, repeatable", Many: true, Set: cmdline.Strings(&o.blanks)},
+		&cmdline.Flag{Name: "firmware", Value: "version", Usage: "firmware version to be (default " + softped.DefaultFirmware + ")", Set: cmdline.String(&o.firmware)},
+		&cmdline.Flag{Name: "serial", Value: "text", Usage: "serial number to have (default: made at the first start)", Set: cmdline.String(&o.serial)},
+		&cmdline.Flag{Name: "face", Value: "tty|script|none", Usage: "how it is operated (default tty)", Set: oneOf(&o.face, "tty", "script", "none")},
+		&cmdline.Flag{Name: "control", Value: "unix:path", Usage: "socket that takes script lines as well", Set: socket(&o.control)},
+		&cmdline.Flag{Name: "echo", Usage: "script face: print every screen", Set: cmdline.Switch(&o.echo)},
+		&cmdline.Flag{Name: "mode", Value: "remote|local|pair", Usage: "mode to start in (default remote)", Set: o.setMode},
+		&cmdline.Flag{Name: "actiontime", Value: "seconds", Usage: "time for one step of the session dialogue (default 200)", Set: cmdline.Seconds(&o.action, 1, 3600)},
+		&cmdline.Flag{Name: "keycost", Value: "light", Usage: "weak PIN protection of new PED keys: for tests only", Set: o.setCost},
+		&cmdline.Flag{Name: "help", Aliases: []string{"h"}, Usage: "print this", Set: cmdline.Switch(&help)},
+		&cmdline.Flag{Name: "version", Usage: "print the version", Set: cmdline.Switch(&version)},
+	)
+	set.Add(logs.Flags(&o.logPath, &o.levels)...)
+	rest, err := set.Parse(args)
+	switch {
+	case err != nil:
+		return nil, err
+	case help:
+		fmt.Fprintf(out, "softped: a PED in software, for tests and training.\n\nusage: softped [flags]\n%s", set.Usage())
+		return nil, errHelp
+	case version:
+		fmt.Fprintln(out, "softped", cmdline.VersionText())
+		return nil, errHelp
+	case len(rest) > 0:
+		return nil, &cmdline.UsageError{Msg: fmt.Sprintf("unknown argument %q", cmdline.Printable(rest[0])), Hint: "see softped -help"}
+	}
+	return o, o.defaults()
+}
+
+// defaults fills in the paths that were not given.
+func (o *options) defaults() error {
+	if o.listen != "" && o.keys != "" && o.state != "" {
+		return nil
+	}
+	d, err := rundir.Find()
+	if err == nil {
+		err = d.Make()
+	}
+	if err == nil && o.listen == "" {
+		o.listen, err = d.Socket("softped.sock")
+	}
+	if err != nil {
+		return cmdline.Failed(err, "give -listen, -keys and -state")
+	}
+	if o.state == "" {
+		o.state = filepath.Join(d.State, "softped.json")
+	}
+	if o.keys == "" {
+		o.keys = filepath.Join(d.State, "pedkeys")
+		if err := os.MkdirAll(o.keys, 0o700); err != nil {
+			return cmdline.Failed(err, "give -keys")
+		}
+	}
+	return nil
+}
+
+func (o *options) setMode(v string) error {
+	for _, m := range []protocol.PEDMode{protocol.PEDModeRemote, protocol.PEDModeLocal, protocol.PEDModePair} {
+		if m.String() == v {
+			o.mode = m
+			return nil
+		}
+	}
+	return softped.ErrMode
+}
+
+func (o *options) setCost(v string) error {
+	if v != "light" {
+		return errors.New("the only cost to choose is light")
+	}
+	o.light = true
+	return nil
+}
+
+// lockState makes sure that one PED uses the state.
+func (o *options) lockState() (unlock func(), err error) {
+	unlock, err = atomicfile.Lock(o.state + ".lock")
+	if errors.Is(err, atomicfile.ErrLocked) {
+		return nil, cmdline.Failed(err, "stop the other softped, or give -state another file")
+	}
+	if err != nil {
+		return nil, cmdline.Failed(err, "give -state a file in a folder that this user may write to")
+	}
+	return unlock, nil
+}
+
+// build makes the PED.
+func (o *options) build(log *slog.Logger) (*softped.PED, error) {
+	keys := rpv.DirStore{Dir: o.keys}
+	names, err := keys.List()
+	if err != nil {
+		return nil, cmdline.Failed(fmt.Errorf("key folder: %w", err), "")
+	}
+	for _, b := range o.blanks {
+		if !slices.Contains(names, b) {
+			if err := keys.Save(b, rpv.NewBlank()); err != nil {
+				return nil, cmdline.Failed(fmt.Errorf("blank key %s: %w", cmdline.Printable(b), err), "")
+			}
+		}
+	}
+	var roots []*x509.Certificate
+	for _, f := range o.roots {
+		r, err := certs.LoadRoots(f)
+		if err != nil {
+			return nil, cmdline.Failed(err, "-root takes the PEM file of an origin root")
+		}
+		roots = append(roots, r...)
+	}
+	state := softped.FileState{Path: o.state}
+	if err := o.setSerial(state); err != nil {
+		return nil, err
+	}
+	cfg := softped.Config{Serial: o.serial, Firmware: o.firmware, Keys: keys, State: state, Roots: roots, Mode: o.mode, ActionTime: o.action, Log: log}
+	if o.light {
+		cfg.Cost = rpv.LightCost()
+	}
+	return softped.New(cfg)
+}
+
+// setSerial takes the serial given, or the one of the first start.
+func (o *options) setSerial(store softped.FileState) error {
+	s, err := store.Load()
+	if err != nil {
+		return err
+	}
+	if s.Serial == "" {
+		if s.Serial = o.serial; s.Serial == "" {
+			s.Serial = "SP-" + rand.Text()[:8]
+		}
+		if err := store.Save(s); err != nil {
+			return err
+		}
+	}
+	if o.serial == "" {
+		o.serial = s.Serial
+	}
+	return nil
+}
+
+// banner says what this is, and what it must not be taken for.
+func (o *options) banner(w io.Writer, i usbped.Info) {
+	fmt.Fprintf(w, "softped %s: a PED in SOFTWARE, for tests and training. Its PED keys are files in %s\n", cmdline.VersionText(), o.keys)
+	fmt.Fprintf(w, "serial %s, firmware %s, mode %s, plugged in at unix:%s\n", i.Serial, i.Firmware, o.mode, o.listen)
+	if o.light {
+		fmt.Fprintln(w, "WARNING: -keycost light: the PINs of new PED keys protect NOTHING")
+	}
+}
+
+// log opens the log. On a terminal face standard error would spoil the picture,
+// so without -logfile nothing is logged there.
+func (o *options) log(stderr io.Writer) (*slog.Logger, func()) {
+	if o.logPath == "" {
+		if o.face == "tty" {
+			stderr = io.Discard
+		}
+		return slog.New(logs.New(stderr, o.levels)), func() {}
+	}
+	l := logs.Open(logs.Options{Path: o.logPath, Stderr: stderr, Levels: o.levels})
+	if l.Warning != "" {
+		l.Warn(l.Warning)
+	}
+	return l.Logger, func() { l.Close() }
+}
+
+// socket stores the path of "unix:PATH".
+func socket(dst *string) func(string) error {
+	return func(v string) error {
+		path, ok := strings.CutPrefix(v, "unix:")
+		if !ok || path == "" {
+			return errors.New("must be unix: and a path")
+		}
+		*dst = path
+		return nil
+	}
+}
+
+func oneOf(dst *string, values ...string) func(string) error {
+	return func(v string) error {
+		if !slices.Contains(values, v) {
+			return fmt.Errorf("must be one of %s", strings.Join(values, ", "))
+		}
+		*dst = v
+		return nil
+	}
+}

@@ -1,0 +1,4 @@
+// Package back is where a PED in software is plugged in: a unix socket that
+// stands for its USB cable, and one that takes the lines of a script
+// (docs/SPEC.md, "The USB framing"; docs/cli/softped.md).
+package back

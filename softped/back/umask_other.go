@@ -1,0 +1,5 @@
+//go:build !unix
+
+package back
+
+func narrowUmask() (restore func()) { return func() {} }
