@@ -38,6 +38,7 @@ type Instance struct {
 	Stale  bool // a crash had left something, which was cleared
 	dirs   rundir.Dirs
 	unlock func()
+	open   []*net.UnixListener
 }
 
 // Claim makes the run folder and takes the lock NAME.lock in it. It fails with
@@ -86,11 +87,18 @@ func (i *Instance) Listen(name string, perm fs.FileMode) (*net.UnixListener, err
 		l.Close()
 		return nil, fmt.Errorf("local socket: %w", err)
 	}
+	i.open = append(i.open, l)
 	return l, nil
 }
 
-// Close gives the claim back and removes the lock file.
-func (i *Instance) Close() { i.unlock() }
+// Close closes the sockets, gives the claim back and removes the lock file, in
+// this order: what the next instance makes is not ours to remove.
+func (i *Instance) Close() {
+	for _, l := range i.open {
+		_ = l.Close()
+	}
+	i.unlock()
+}
 
 // WaitGone waits until no process claims name any more. The error of a process
 // that stays is ctx's.

@@ -1,0 +1,148 @@
+package pedclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"openped/internal/admin"
+)
+
+// MaxSlots is how many HSMs one pedclient runs.
+const MaxSlots = 64
+
+// maxCallers is how many local programs may be connected at a time.
+const maxCallers = 128
+
+// Config is everything a Client needs.
+type Config struct {
+	HSMFiles []string // state files of virtual HSMs: slots 1, 2, 3 …
+	Log      *slog.Logger
+	Timers   Timers
+	Dial     Dialer // nil: the network
+	Group    int    // members of this group may be callers too; negative: none
+}
+
+// Client runs the slots and serves callers.
+type Client struct {
+	cfg     Config
+	slots   []*slot
+	started time.Time
+
+	mu      sync.Mutex
+	callers int
+}
+
+// New opens all slots; if one can not be opened, none is. The error names the
+// slot and the remedy.
+func New(cfg Config) (*Client, error) {
+	cfg.Timers.fill()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = new(net.Dialer).DialContext
+	}
+	if len(cfg.HSMFiles) > MaxSlots {
+		return nil, fmt.Errorf("%d HSMs, and one pedclient runs %d at most", len(cfg.HSMFiles), MaxSlots)
+	}
+	c := &Client{cfg: cfg, started: time.Now()}
+	for i, path := range cfg.HSMFiles {
+		s, err := openSlot(i+1, path, &c.cfg)
+		if err != nil {
+			c.Close()
+			return nil, fmt.Errorf("slot %d: %w", i+1, err)
+		}
+		c.slots = append(c.slots, s)
+		info := s.hsm.Info()
+		s.log.Info("slot open", "file", path, "serial", info.Serial, "firmware", info.Firmware, "initialized", info.Initialized)
+	}
+	return c, nil
+}
+
+// Close closes all slots, at the same time: each may have to tell a PED.
+func (c *Client) Close() error {
+	errs := make([]error, len(c.slots))
+	var all sync.WaitGroup
+	for i, s := range c.slots {
+		all.Go(func() { errs[i] = s.close() })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// slot returns a slot by its number, or nil.
+func (c *Client) slot(num uint32) *slot {
+	if num < 1 || uint64(num) > uint64(len(c.slots)) {
+		return nil
+	}
+	return c.slots[num-1]
+}
+
+// Serve answers callers on l until ctx ends: then their commands are cancelled
+// and l is closed. Only root, this process's user and the configured group may
+// call.
+func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	var callers sync.WaitGroup
+	defer callers.Wait()
+	f := admin.Filter{
+		UnixListener: l,
+		Allow:        func(p admin.Peer) bool { return p.Owner() || p.InGroup(c.cfg.Group) },
+		Refuse: func(p admin.Peer, err error) {
+			c.cfg.Log.Warn("refused a caller", "uid", p.UID, "pid", p.PID, "err", err)
+		},
+	}
+	for {
+		conn, err := f.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			c.cfg.Log.Warn("accept", "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
+		}
+		if !c.admit() {
+			c.cfg.Log.Warn("too many callers, refused one")
+			_ = conn.Close()
+			continue
+		}
+		log := c.cfg.Log
+		if uc, ok := conn.(*net.UnixConn); ok {
+			if p, err := admin.PeerOf(uc); err == nil {
+				log = log.With("uid", p.UID, "pid", p.PID)
+			}
+		}
+		callers.Go(func() {
+			defer c.leave()
+			c.serveCaller(ctx, conn, log)
+		})
+	}
+}
+
+func (c *Client) admit() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.callers >= maxCallers {
+		return false
+	}
+	c.callers++
+	return true
+}
+
+func (c *Client) leave() { c.mu.Lock(); c.callers--; c.mu.Unlock() }

@@ -1,0 +1,159 @@
+package pedclient
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"openped/hsm"
+	"openped/internal/audit"
+	"openped/protocol/hsmapi"
+)
+
+func (c *call) slotList() (hsmapi.Fields, error) {
+	var f hsmapi.Fields
+	for _, s := range c.w.client.slots {
+		f = append(f, s.identity(s.hsm.Info())...)
+	}
+	return f, nil
+}
+
+// identity begins a slot's group of fields.
+func (s *slot) identity(i hsm.Info) hsmapi.Fields {
+	state := hsmapi.StateUninitialized
+	switch {
+	case i.Zeroized:
+		state = hsmapi.StateZeroized
+	case i.Initialized:
+		state = hsmapi.StateInitialized
+	}
+	return hsmapi.Fields{}.AddU32(hsmapi.TagSlot, uint32(s.num)).AddText(hsmapi.TagLabel, i.Label).AddText(hsmapi.TagSerial, i.Serial).
+		AddText(hsmapi.TagDriver, "virtual").AddText(hsmapi.TagFirmware, i.Firmware).AddU8(hsmapi.TagState, uint8(state)).
+		AddBool(hsmapi.TagInitialized, i.Initialized)
+}
+
+func (c *call) slotInfo() (hsmapi.Fields, error) {
+	i := c.slot.hsm.Info()
+	f := c.slot.identity(i).AddBool(hsmapi.TagRPVInitialized, i.RPVInitialized).AddU32(hsmapi.TagAttempts, uint32(max(0, i.SOAttemptsLeft)))
+	c.w.mu.Lock()
+	for r, g := range c.w.grants[c.slot] {
+		if g.Valid() {
+			f = f.AddU8(hsmapi.TagLoggedIn, uint8(r))
+		}
+	}
+	c.w.mu.Unlock()
+	f = append(f, c.slot.connection(i.PED)...)
+	if i.Ceremony != "" {
+		f = f.AddText(hsmapi.TagText, fmt.Sprintf("%s has been running for %d s.", i.Ceremony, int(time.Since(i.CeremonySince)/time.Second)))
+	}
+	return f, nil
+}
+
+// connection describes the way to the PED.
+func (s *slot) connection(p hsm.PEDInfo) hsmapi.Fields {
+	f := hsmapi.Fields{}.AddBool(hsmapi.TagConnected, p.Connected)
+	l, host, port := s.current()
+	if !p.Connected || l == nil {
+		return f
+	}
+	f = f.AddU32(hsmapi.TagSeconds, uint32(max(0, time.Since(p.Since)/time.Second))).AddText(hsmapi.TagHost, host).AddU32(hsmapi.TagPort, uint32(port)).
+		AddBool(hsmapi.TagSoftware, l.ped.Software)
+	serial, firmware := p.Serial, p.Firmware
+	if !p.Session {
+		// Until the channel is up it is the PEDserver that says so.
+		serial, firmware = l.ped.Serial, l.ped.Firmware
+	}
+	return f.AddText(hsmapi.TagPEDSerial, serial).AddText(hsmapi.TagPEDFirmware, firmware)
+}
+
+func (c *call) pedShow() (hsmapi.Fields, error) {
+	i := c.slot.hsm.Info()
+	f := append(hsmapi.Fields{}.AddU32(hsmapi.TagSlot, uint32(c.slot.num)), c.slot.connection(i.PED)...)
+	for _, t := range c.slot.remarks(i) {
+		f = f.AddText(hsmapi.TagText, t)
+	}
+	return f, nil
+}
+
+// remarks are lines about the way to the PED.
+func (s *slot) remarks(i hsm.Info) []string {
+	var out []string
+	if l, _, _ := s.current(); l != nil && i.PED.Connected {
+		if i.PED.Session {
+			out = append(out, "The PED has proved itself ("+i.PED.Mode.String()+").")
+		} else {
+			out = append(out, "The PED has not proved itself yet: it will be asked at the first command that needs it.")
+		}
+		if st := l.State(); st != nil {
+			out = append(out, fmt.Sprintf("PED mode %v, %d orange keys cached, says the PEDserver.", st.Mode, st.RPKCount()))
+		}
+	} else if why := s.ended(); why != nil {
+		out = append(out, "Last connection: "+why.Msg+"; "+why.Hint+".")
+	}
+	if host, port := s.settings.get(); host != "" {
+		out = append(out, fmt.Sprintf("Default PEDserver: %s port %d (ped set).", host, port))
+	} else {
+		out = append(out, "No default PEDserver: set one with `ped set -ip <address>`.")
+	}
+	return out
+}
+
+// auditLines is how many records go into one progress message.
+const auditLines = 32
+
+func (c *call) auditShow() (hsmapi.Fields, error) {
+	records, err := c.slot.audit.Records()
+	from, _ := c.in.U64(hsmapi.TagFrom)
+	limit, limited := c.in.U32(hsmapi.TagLimit)
+	var lines hsmapi.Fields
+	flush := func() {
+		if len(lines) > 0 {
+			c.w.progress(c.r, hsmapi.EventText, lines)
+			lines = nil
+		}
+	}
+	shown := uint64(0)
+	for _, r := range records {
+		if r.Seq < from || limited && shown >= uint64(limit) {
+			continue
+		}
+		if c.ctx.Err() != nil {
+			return nil, &hsmapi.Error{Code: hsmapi.CKR_FUNCTION_CANCELED, Msg: "cancelled"}
+		}
+		lines = lines.AddText(hsmapi.TagText, auditLine(r))
+		if shown++; shown%auditLines == 0 {
+			flush()
+		}
+	}
+	flush()
+	if err != nil {
+		return nil, auditError(err)
+	}
+	return hsmapi.Fields{}.AddU64(hsmapi.TagCount, shown), nil
+}
+
+func (c *call) auditVerify() (hsmapi.Fields, error) {
+	n, err := c.slot.audit.Verify()
+	if err != nil {
+		return nil, auditError(err)
+	}
+	return hsmapi.Fields{}.AddU64(hsmapi.TagCount, uint64(n)), nil
+}
+
+func auditError(err error) error {
+	return &hsmapi.Error{Code: hsmapi.CKR_AUDIT_BROKEN, Msg: err.Error()}
+}
+
+// auditLine shows one record for people.
+func auditLine(r audit.Record) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %s %s", r.Seq, r.Time.Format(time.RFC3339), r.Event)
+	for _, x := range []struct{ name, value string }{
+		{"role", r.Role}, {"result", r.Result}, {"ped", r.PED}, {"keys", strings.Join(r.Keys, ",")}, {"set", r.Set}, {"ceremony", r.Ceremony},
+	} {
+		if x.value != "" {
+			fmt.Fprintf(&b, " %s=%q", x.name, x.value)
+		}
+	}
+	return b.String()
+}

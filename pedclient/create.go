@@ -1,0 +1,50 @@
+package pedclient
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"openped/certs"
+	"openped/hsm/virtual"
+)
+
+// Created is what CreateHSM made.
+type Created struct {
+	NewRoot  bool   // the origin root is new too
+	RootFile string // what PEDs get: the root's certificate
+	KeyFile  string // what nobody gets
+}
+
+// CreateHSM makes a virtual HSM in the new file path, certified by the origin
+// root in the folder originDir, which is made if there is none. Nothing is
+// replaced.
+func CreateHSM(path, serial, firmware, originDir string) (c Created, err error) {
+	if err := certs.CheckSerial(serial); err != nil {
+		return c, err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return c, fmt.Errorf("%s exists already: choose another file", path)
+	}
+	c.RootFile, c.KeyFile = filepath.Join(originDir, "origin.pem"), filepath.Join(originDir, "origin.key")
+	root, err := certs.LoadOriginRoot(originDir)
+	if errors.Is(err, fs.ErrNotExist) && missing(c.RootFile) && missing(c.KeyFile) {
+		c.NewRoot = true
+		if root, err = certs.NewOriginRoot("Open Remote PED origin"); err == nil {
+			if err = os.MkdirAll(originDir, 0o700); err == nil {
+				err = root.Save(originDir)
+			}
+		}
+	}
+	if err != nil {
+		return c, fmt.Errorf("origin root: %w", err)
+	}
+	return c, virtual.Create(path, virtual.CreateOptions{Serial: serial, Firmware: firmware, Origin: root})
+}
+
+func missing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,10 @@
+// Package pedclient runs the HSM slots of this host (docs/SPEC.md, "Link",
+// "The HSM socket" and "PEDclient"): it connects each slot to the PED behind a
+// PEDserver, serves local callers over the HSM socket, and keeps an audit log
+// per slot.
+//
+// The channel to the PED ends in package hsm; this package carries its frames.
+// Each slot, each connection to a PEDserver and each caller has goroutines of
+// its own, and no lock is held while anybody is waited for: a person at one PED
+// holds up nothing else, and status never waits.
+package pedclient

@@ -1,0 +1,101 @@
+package pedclient
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"sync"
+
+	"openped/internal/atomicfile"
+)
+
+// settingsSuffix is appended to the HSM's state file.
+const settingsSuffix = ".pedclient"
+
+const (
+	settingsMagic   = "openped-pedclient-slot"
+	settingsVersion = 1
+	maxSettings     = 64 << 10 // bytes
+)
+
+// settings are what `ped set` keeps for one slot, durably. Fields that this
+// version does not know are kept.
+type settings struct {
+	path string
+
+	mu   sync.Mutex
+	host string
+	port int
+	rest map[string]json.RawMessage
+}
+
+type settingsFile struct {
+	Magic   string `json:"magic"`
+	Version int    `json:"version"`
+	Host    string `json:"host"`
+	Port    int    `json:"port"`
+}
+
+// openSettings reads the settings, which need not exist.
+func openSettings(path string) (*settings, error) {
+	s := &settings{path: path, rest: map[string]json.RawMessage{}}
+	fi, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if fi.Size() > maxSettings {
+		return nil, fmt.Errorf("%s is no settings file of pedclient: move it aside", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var f settingsFile
+	if json.Unmarshal(b, &f) != nil || json.Unmarshal(b, &s.rest) != nil || f.Magic != settingsMagic {
+		return nil, fmt.Errorf("%s is no settings file of pedclient, or damaged: move it aside and run `ped set` again", path)
+	}
+	if f.Version != settingsVersion {
+		return nil, fmt.Errorf("%s is of version %d, this pedclient knows version %d: install the newer release", path, f.Version, settingsVersion)
+	}
+	if f.Port < 0 || f.Port > 65535 || len(f.Host) > 255 {
+		return nil, fmt.Errorf("%s is damaged: move it aside and run `ped set` again", path)
+	}
+	s.host, s.port = f.Host, f.Port
+	return s, nil
+}
+
+// get returns the stored address; host is empty when there is none.
+func (s *settings) get() (host string, port int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.host, s.port
+}
+
+// set stores an address; when it returns nil it is on disk.
+func (s *settings) set(host string, port int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := maps.Clone(s.rest)
+	for k, v := range map[string]any{"magic": settingsMagic, "version": settingsVersion, "host": host, "port": port} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		out[k] = b
+	}
+	b, err := json.MarshalIndent(out, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteFile(s.path, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	s.host, s.port, s.rest = host, port, out
+	return nil
+}
