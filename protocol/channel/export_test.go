@@ -260,3 +260,15 @@ func (u *U) SetEphemeral(key *ecdh.PrivateKey) (hello []byte) {
 
 // OneWrapKey makes the wrapping keys of both directions the same.
 func (s *Session) OneWrapKey() { copy(s.keys.wrapKey(dirVU), s.keys.wrapKey(dirUV)) }
+
+// KemSeed is the 64-byte seed d ‖ z of the ML-KEM decapsulation key.
+func (u *U) KemSeed() []byte { return u.kem.Bytes() }
+
+// CPaceKey finishes CPace with the PED's share.
+func (u *U) CPaceKey(share []byte) []byte {
+	key, err := u.cpace.Finish(share, nil)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
