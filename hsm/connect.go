@@ -108,16 +108,18 @@ func (s *Slot) Connect(ctx context.Context, fc FrameConn, o ConnectOptions) (err
 	pc.link = newLink(fc, func(cause error) { s.connLost(pc, cause) })
 	s.setConn(pc)
 	c.conn = pc
-	if err := pc.prove(c.ctx); err != nil {
-		return pc.giveUp(err)
+	err = pc.prove(c.ctx)
+	if err == nil && pc.mode == channel.ModeOTP {
+		err = pc.agree(c)
 	}
-	if pc.mode == channel.ModeOTP {
-		if err := pc.agree(c); err != nil {
-			return pc.giveUp(err)
-		}
+	r := audit.Record{Event: nameConnect, Result: "done: " + pc.mode.String()}
+	if err != nil {
+		r.Result = outcome(err)
+		pc.close()
+		pc.fail(err)
 	}
-	c.log(audit.Record{Event: nameConnect, PED: pc.name(), Result: "done: " + pc.mode.String()})
-	return nil
+	c.log(r)
+	return err
 }
 
 // Disconnect ends the connection, and the ceremony that may be running over it.
@@ -152,16 +154,22 @@ func (s *Slot) Disconnect(ctx context.Context) error {
 	}
 }
 
-var errDisconnected = errors.New("disconnected on request")
+// Why a connection that worked was ended by this side.
+var (
+	errDisconnected = errors.New("disconnected on request")
+	errZeroized     = errors.New("the HSM was zeroized")
+)
 
 // prove runs Hello, Reply and HsmProof, which need nobody.
 func (c *pedConn) prove(ctx context.Context) error {
 	c.forget()
-	if c.mode == channel.ModeOTP && c.password == nil {
+	if c.mode == channel.ModeOTP && c.password == nil { // it was good for one session
+		c.mode = channel.ModeRPV
+	}
+	if c.mode == channel.ModeRPV {
 		if err := c.slot.needRPV(); err != nil {
 			return err
 		}
-		c.mode = channel.ModeRPV
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, proofTime, errSilent)
 	defer cancel()
@@ -365,13 +373,6 @@ func (c *pedConn) close() {
 	}
 	c.forget()
 	c.publish()
-}
-
-// giveUp ends the connection with its first handshake.
-func (c *pedConn) giveUp(err error) error {
-	c.close()
-	c.fail(err)
-	return err
 }
 
 // onIdle takes what comes while no ceremony runs. An error ends the connection.

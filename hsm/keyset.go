@@ -210,7 +210,7 @@ func (o *operation) writeSet(ks *keyset, dup uint8) error {
 		if done.Copy != dup || done.Index != sh.Index {
 			return errProtocol
 		}
-		o.cer.key("share written", done.Key, ks.set)
+		o.key("share written", done.Key, ks.set)
 		if slices.Contains(ks.used, done.Key) {
 			return errorf(keyFault, "run the command again with a key for every share", "one PED key was written twice")
 		}

@@ -264,6 +264,7 @@ func (o *operation) condemn(sp roleSpec) error {
 	}
 	if left == 0 && sp.then == zeroizeHSM {
 		o.conn.close() // its RPV is gone
+		o.conn.fail(errZeroized)
 	}
 	return err
 }

@@ -27,8 +27,9 @@ func (c *ceremony) operate(role protocol.Role, first func(protocol.CeremonyID) p
 	if err != nil {
 		return nil, err
 	}
-	c.id[15]++
+	c.operations++
 	o := &operation{cer: c, conn: conn, id: c.id, role: role}
+	o.id[len(o.id)-1] = c.operations
 	c.attend()
 	return o, o.send(first(o.id))
 }

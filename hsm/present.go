@@ -42,7 +42,7 @@ func (o *operation) present(q *quorum, live protocol.SetID) (*protocol.KeyPresen
 		if same {
 			use.Use, use.Reason = protocol.UseRefuse, protocol.ReasonSameKey
 		}
-		o.cer.key("key shown", kp.Key, set)
+		o.key("key shown", kp.Key, set)
 		if err := o.send(use); err != nil {
 			return nil, protocol.SetID{}, err
 		}

@@ -28,7 +28,7 @@ func (c *ceremony) log(r audit.Record) {
 }
 
 func (c *ceremony) append(r audit.Record) error {
-	r.Ceremony = c.id.String()
+	r.Ceremony = c.id.String() // its operations at the PED have the same but for the last byte
 	if r.Role == "" && c.role != 0 {
 		r.Role = c.role.String()
 	}
@@ -44,9 +44,9 @@ func (c *ceremony) start() error {
 }
 
 // key records a PED key that was shown or written.
-func (c *ceremony) key(event string, key protocol.KeySerial, set protocol.SetID) {
-	c.keys = append(c.keys, key.String())
-	c.log(audit.Record{Event: event, Keys: []string{key.String()}, Set: set.String()})
+func (o *operation) key(event string, key protocol.KeySerial, set protocol.SetID) {
+	o.cer.keys = append(o.cer.keys, key.String())
+	o.cer.log(audit.Record{Event: event, Role: o.role.String(), Keys: []string{key.String()}, Set: set.String()})
 }
 
 // finish records the outcome with all keys seen, and ends the ceremony.
@@ -56,9 +56,14 @@ func (c *ceremony) finish(err error) error {
 		r.Set = c.set.String()
 	}
 	if err != nil {
-		e := toError(err)
-		r.Result = "failed: " + e.Code.Name() + ": " + e.Msg
+		r.Result = outcome(err)
 	}
 	c.log(r)
 	return c.end(err)
+}
+
+// outcome is what a record says of a failure.
+func outcome(err error) string {
+	e := toError(err)
+	return "failed: " + e.Code.Name() + ": " + e.Msg
 }

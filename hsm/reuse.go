@@ -140,7 +140,7 @@ func (o *operation) presentAny(q *quorum, want protocol.SetID) (*protocol.KeyPre
 		case !want.IsZero() && set != want:
 			use.Use, use.Reason = protocol.UseRefuse, protocol.ReasonUnknownSet
 		}
-		o.cer.key("key shown", kp.Key, set)
+		o.key("key shown", kp.Key, set)
 		if err := o.send(use); err != nil {
 			return nil, want, err
 		}

@@ -140,19 +140,20 @@ func (s *Slot) Close() error {
 
 // ceremony is one run of people or machines that must not be mixed with others.
 type ceremony struct {
-	slot   *Slot
-	id     protocol.CeremonyID // its last byte counts the PED operations
-	name   string
-	role   protocol.Role // 0 if it is about none
-	since  time.Time
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-	conn   *pedConn // nil when none is connected
-	prompt Prompter
-	asked  bool     // people have been called to the PED
-	keys   []string // serials shown or written
-	set    protocol.SetID
+	slot       *Slot
+	id         protocol.CeremonyID // its last byte is 0; the PED operations count in it
+	operations byte
+	name       string
+	role       protocol.Role // 0 if it is about none
+	since      time.Time
+	ctx        context.Context
+	cancel     context.CancelCauseFunc
+	done       chan struct{}
+	conn       *pedConn // nil when none is connected
+	prompt     Prompter
+	asked      bool     // people have been called to the PED
+	keys       []string // serials shown or written
+	set        protocol.SetID
 }
 
 // begin starts a ceremony, or says at once that another one runs.
@@ -162,7 +163,7 @@ func (s *Slot) begin(ctx context.Context, name string, role protocol.Role) (*cer
 	}
 	c := &ceremony{slot: s, name: name, role: role, since: s.o.Now(), done: make(chan struct{})}
 	rand.Read(c.id[:])
-	c.id[15] = 0
+	c.id[len(c.id)-1] = 0
 	if err := s.enter(c, ctx); err != nil {
 		return nil, err
 	}

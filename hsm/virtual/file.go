@@ -161,6 +161,8 @@ func decode(b []byte) (*content, error) {
 	if c.issuing, err = certs.UnmarshalIssuing(d.Issuing); err != nil || c.issuing.Serial != d.Serial {
 		return nil, ErrDamaged
 	}
+	// They alias what is wiped below.
+	c.issuing.CertDER, c.issuing.RootDER = bytes.Clone(c.issuing.CertDER), bytes.Clone(c.issuing.RootDER)
 	if c.state, err = d.state(); err != nil {
 		return nil, err
 	}
