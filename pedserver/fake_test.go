@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +40,8 @@ func (p *plug) Open(ctx context.Context) (usbped.Device, error) {
 	}
 	a, b := net.Pipe()
 	ped := &fakePED{gadget: usbped.NewGadget(b, usbped.Info{Serial: "P1", Firmware: "2.9.0", Software: true}), conn: b,
-		mode: protocol.PEDModeRemote, got: make(chan usbped.FromHost, 1024)}
+		got: make(chan usbped.FromHost, 1024)}
+	ped.mode.Store(uint32(protocol.PEDModeRemote))
 	go ped.run()
 	p.mu.Lock()
 	p.ped = ped
@@ -64,7 +66,7 @@ func (p *plug) now() *fakePED { p.mu.Lock(); defer p.mu.Unlock(); return p.ped }
 type fakePED struct {
 	gadget *usbped.Gadget
 	conn   net.Conn
-	mode   protocol.PEDMode
+	mode   atomic.Uint32
 	got    chan usbped.FromHost
 }
 
@@ -86,7 +88,7 @@ func (f *fakePED) run() {
 }
 
 func (f *fakePED) event(k protocol.EventKind) {
-	_ = f.gadget.SendEvent(context.Background(), protocol.PEDEvent{Kind: k, Mode: f.mode, RPKs: []protocol.KeySerial{{1, 2}}})
+	_ = f.gadget.SendEvent(context.Background(), protocol.PEDEvent{Kind: k, Mode: protocol.PEDMode(f.mode.Load()), RPKs: []protocol.KeySerial{{1, 2}}})
 }
 
 func (f *fakePED) frame(b []byte) { _ = f.gadget.SendFrame(context.Background(), b) }
