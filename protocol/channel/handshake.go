@@ -1,6 +1,11 @@
 package channel
 
-import "openped/internal/wire"
+import (
+	"slices"
+
+	"openped/internal/wire"
+	"openped/protocol"
+)
 
 // Extension is one TLV of Hello or Reply: type[2] critical[1] length[2] value.
 type Extension struct {
@@ -17,9 +22,8 @@ func writeExtensions(w *wire.Writer, exts []Extension) {
 	}
 }
 
-// parseExtensions refuses critical extensions that this version does not know:
-// it knows none.
-func parseExtensions(r *wire.Reader) []Extension {
+// parseExtensions refuses critical extensions whose type is not among known.
+func parseExtensions(r *wire.Reader, known ...uint16) []Extension {
 	n := int(r.U8())
 	if n > MaxExtensions {
 		r.Fail()
@@ -28,13 +32,31 @@ func parseExtensions(r *wire.Reader) []Extension {
 	var exts []Extension
 	for range n {
 		e := Extension{Type: r.U16(), Critical: r.Bool(), Value: r.Var16(MaxExtension)}
-		if r.Err() != nil || e.Critical || len(exts) > 0 && e.Type <= exts[len(exts)-1].Type {
+		if r.Err() != nil || e.Critical && !slices.Contains(known, e.Type) || len(exts) > 0 && e.Type <= exts[len(exts)-1].Type {
 			r.Fail()
 			return nil
 		}
 		exts = append(exts, e)
 	}
 	return exts
+}
+
+// extLiveSet, in a Hello of mode rpv and not critical, is the set id[16] of the
+// HSM's present RPV: an orange key that holds a current and a pending set shows
+// by it which one to read, before its PIN is asked.
+const extLiveSet uint16 = 1
+
+// liveSet finds the extension; zero without one.
+func (h *hello) liveSet() (id protocol.SetID, err error) {
+	for _, e := range h.exts {
+		if e.Type == extLiveSet {
+			if len(e.Value) != len(id) || h.mode != ModeRPV {
+				return id, wire.ErrMalformed
+			}
+			copy(id[:], e.Value)
+		}
+	}
+	return id, nil
 }
 
 // Hello, U to V:
@@ -53,6 +75,7 @@ type hello struct {
 	encapKey                []byte
 	chain                   [][]byte
 	exts                    []Extension
+	live                    protocol.SetID // of exts
 }
 
 func (h *hello) encode() []byte {
@@ -90,8 +113,11 @@ func decodeHello(msg []byte) (*hello, error) {
 		}
 		h.chain = append(h.chain, c)
 	}
-	h.exts = parseExtensions(r)
+	h.exts = parseExtensions(r, extLiveSet)
 	if err := r.Done(); err != nil {
+		return nil, err
+	}
+	if h.live, err = h.liveSet(); err != nil {
 		return nil, err
 	}
 	return h, nil

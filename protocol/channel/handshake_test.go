@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"openped/protocol"
 	"openped/protocol/channel"
 	"openped/protocol/channel/channeltest"
 )
@@ -97,3 +98,35 @@ func exchange(t *testing.T, from, to *channel.Session) {
 }
 
 var testLabel = channel.Label{Op: 1, Role: 1, Serial: "1500123", Index: 1}
+
+// TestLiveSet: the HSM names the set of its RPV, in mode rpv only.
+func TestLiveSet(t *testing.T) {
+	s := newSetup()
+	id := protocol.SetID{1, 2, 3}
+	r, err := s.run(channel.ModeRPV, func(u *channel.UConfig, _ *channel.VConfig, _ *channel.AuthInput, _ *[]byte) { u.LiveSet = id })
+	if err != nil || r.V.Hello().LiveSet != id {
+		t.Fatalf("live set: %v", err)
+	}
+	if r, err = s.run(channel.ModeRPV, nil); err != nil || !r.V.Hello().LiveSet.IsZero() {
+		t.Errorf("no live set: %v", err)
+	}
+	for name, c := range map[string]struct {
+		mode channel.Mode
+		ext  channel.Extension
+		ok   bool
+	}{
+		"as it is":    {channel.ModeRPV, channel.Extension{Type: 1, Value: id[:]}, true},
+		"critical":    {channel.ModeRPV, channel.Extension{Type: 1, Value: id[:], Critical: true}, true},
+		"short":       {channel.ModeRPV, channel.Extension{Type: 1, Value: id[:15]}, false},
+		"in local":    {channel.ModeLocal, channel.Extension{Type: 1, Value: id[:]}, false},
+		"other types": {channel.ModeLocal, channel.Extension{Type: 2, Value: id[:15]}, true},
+	} {
+		_, hello, err := channel.NewUExt(s.hsm.UConfig(c.mode), []channel.Extension{c.ext})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := channel.NewV(s.pki.VConfig(c.mode), hello); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

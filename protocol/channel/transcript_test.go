@@ -125,6 +125,7 @@ func recordTranscript(t *testing.T, mode channel.Mode) *script {
 		switch mode {
 		case channel.ModeRPV:
 			in.RPKCert, in.RPK, in.RPV = rpkCert, rpk, rpv
+			uc.LiveSet = protocol.SetID{0x11, 0x22}
 		case channel.ModeOTP:
 			uc.Password, in.Password = password, password
 		}

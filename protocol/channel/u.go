@@ -5,44 +5,12 @@ import (
 	"crypto/ecdh"
 	"crypto/mlkem"
 	"crypto/rand"
-	"crypto/sha512"
 	"fmt"
 
 	"openped/internal/wire"
 	"openped/protocol/kas"
 	"openped/protocol/kas/cpace"
 )
-
-// UConfig is what an HSM brings to a handshake.
-type UConfig struct {
-	Mode     Mode
-	Serial   string           // as certified, 1 to MaxSerial printable ASCII bytes
-	Label    string           // up to MaxLabel, shown as claimed
-	Firmware string           // up to MaxFirmware
-	Chain    [][]byte         // DER: static, issuing and, for a first contact, the origin root
-	Static   *ecdh.PrivateKey // P-521, the key that Chain certifies
-	Password []byte           // ModeOTP only; used until Reply returns, not kept
-	Verifier PeerVerifier     // VerifyRPK, ModeRPV only
-	Limits   Limits           // zero: the defaults
-}
-
-func (c *UConfig) check() error {
-	if !c.Mode.valid() || c.Serial == "" || !text(c.Serial, MaxSerial) || !text(c.Label, MaxLabel) || !text(c.Firmware, MaxFirmware) {
-		return ErrConfig
-	}
-	if c.Static == nil || c.Static.Curve() != curve() || len(c.Chain) < 2 || len(c.Chain) > 3 {
-		return ErrConfig
-	}
-	for _, cert := range c.Chain {
-		if len(cert) == 0 || len(cert) > MaxCert {
-			return ErrConfig
-		}
-	}
-	if (c.Mode == ModeOTP) != (len(c.Password) > 0) || c.Mode == ModeRPV && c.Verifier == nil {
-		return ErrConfig
-	}
-	return nil
-}
 
 // UEvent is what Receive took.
 type UEvent uint8
@@ -79,6 +47,9 @@ func NewU(cfg UConfig) (u *U, hello []byte, err error) { return newU(cfg, nil) }
 func newU(cfg UConfig, exts []Extension) (*U, []byte, error) {
 	u := &U{cfg: cfg}
 	u.limits = cfg.Limits
+	if !cfg.LiveSet.IsZero() {
+		exts = append([]Extension{{Type: extLiveSet, Value: cfg.LiveSet[:]}}, exts...)
+	}
 	u.forget = func() { u.kem, u.cfg.Password, u.cfg.Static = nil, nil, nil }
 	if err := cfg.check(); err != nil {
 		return nil, nil, u.fail(err)
@@ -318,14 +289,4 @@ func (u *U) finish(rpv []byte) (*Session, []byte, error) {
 	}
 	s, err := newSession(dirUV, dkm, u.limits)
 	return s, confirm, err
-}
-
-// rpvSize is the size of an RPV in bytes.
-const rpvSize = sha512.Size
-
-func checkRPV(mode Mode, rpv []byte) error {
-	if mode == ModeRPV && len(rpv) != rpvSize || mode != ModeRPV && rpv != nil {
-		return ErrConfig
-	}
-	return nil
 }

@@ -8,33 +8,18 @@ import (
 	"fmt"
 
 	"openped/internal/wire"
+	"openped/protocol"
 	"openped/protocol/kas"
 	"openped/protocol/kas/cpace"
 )
 
-// VConfig is what a PED brings to a handshake.
-type VConfig struct {
-	// Modes is the PED's own switch, set at the PED: which modes it serves now.
-	// Nil serves none.
-	Modes func(Mode) bool
-	// AllowUnknownRoot takes HSMs of origin roots that the verifier does not
-	// know, in ModeOTP only, and only while the PED's operator has chosen so.
-	AllowUnknownRoot bool
-	Verifier         PeerVerifier // VerifyHSM
-	// CheckCounter refuses a start counter lower than the highest seen for the
-	// issuing key, and keeps a higher one durably. For known roots it is called
-	// before anything is answered; for unknown ones only when Confirm has
-	// verified, before EvConfirmed: strangers leave no trace in the PED.
-	CheckCounter func(Identity) error
-	Limits       Limits // zero: the defaults
-}
-
 // HelloInfo is what a Hello claims. Mode and Serial have been checked.
 type HelloInfo struct {
 	Mode            Mode
-	Serial          string // equals Identity.Serial
-	Label, Firmware string // as claimed
-	Chain           [][]byte
+	Serial          string         // equals Identity.Serial
+	Label, Firmware string         // as claimed
+	Chain           [][]byte       // as sent; with the origin root third if it was
+	LiveSet         protocol.SetID // ModeRPV: the set of the HSM's present RPV; zero if it does not say
 }
 
 // VEvent is what Receive took.
@@ -147,7 +132,7 @@ func (v *V) Peer() Identity { return v.peer }
 
 // Hello is what the HSM's Hello says.
 func (v *V) Hello() HelloInfo {
-	return HelloInfo{Mode: v.hello.mode, Serial: v.hello.serial, Label: v.hello.label, Firmware: v.hello.firmware, Chain: v.hello.chain}
+	return HelloInfo{Mode: v.hello.mode, Serial: v.hello.serial, Label: v.hello.label, Firmware: v.hello.firmware, Chain: v.hello.chain, LiveSet: v.hello.live}
 }
 
 // Receive takes what an HSM sends after Hello.
@@ -241,29 +226,6 @@ func (v *V) Cancel(reason uint8) ([]byte, error) {
 	}
 	v.Wipe()
 	return rec, nil
-}
-
-// AuthInput is what the dialogue has brought; nothing of it is kept.
-type AuthInput struct {
-	Serial   string           // of the PED, 1 to MaxSerial bytes
-	Firmware string           // of the PED, up to MaxFirmware
-	RPKCert  []byte           // ModeRPV: of the orange key, DER
-	RPK      *ecdh.PrivateKey // ModeRPV: of the orange key, P-521
-	RPV      []byte           // ModeRPV: 64 bytes
-	Password []byte           // ModeOTP
-}
-
-func (in *AuthInput) check(mode Mode) error {
-	if in.Serial == "" || !text(in.Serial, MaxSerial) || !text(in.Firmware, MaxFirmware) {
-		return ErrConfig
-	}
-	if (mode == ModeRPV) != (in.RPK != nil) || (mode == ModeRPV) != (len(in.RPKCert) > 0) || (mode == ModeOTP) != (len(in.Password) > 0) {
-		return ErrConfig
-	}
-	if in.RPK != nil && in.RPK.Curve() != curve() || len(in.RPKCert) > MaxCert {
-		return ErrConfig
-	}
-	return checkRPV(mode, in.RPV)
 }
 
 // Auth returns PedAuth. Before it, in ModeRPV, the caller has checked that the
