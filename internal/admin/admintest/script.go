@@ -1,0 +1,159 @@
+//go:build unix
+
+package admintest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"openped/internal/rundir"
+)
+
+// patience bounds every wait of a script.
+const patience = 20 * time.Second
+
+// Run runs the scripts of testdata for the daemon called name. Each has a run
+// folder of its own, $RUN, and a free TCP port, $PORT; a daemon that a script
+// leaves behind is killed.
+//
+//	exits CODE CMD ARGS   run a command that must end with the exit code
+//	until TEXT CMD ARGS   repeat a command until its output contains the text
+//	poll FILE, ! poll     wait until a file is there, or is gone
+//	crash                 kill -9 the daemon and wait for its end
+//	signal TERM|STOP|CONT send a signal to the daemon
+func Run(t *testing.T, name string) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			dir, err := os.MkdirTemp("", "run") // a socket's path must be short
+			if err != nil {
+				return err
+			}
+			e.Defer(func() { os.RemoveAll(dir) })
+			e.Defer(func() {
+				if pid := pidOf(dir, name); pid > 1 {
+					_ = syscall.Kill(pid, syscall.SIGKILL)
+				}
+			})
+			port, err := FreePort()
+			if err != nil {
+				return err
+			}
+			e.Setenv(rundir.Env, dir)
+			e.Setenv("RUN", dir)
+			e.Setenv("PORT", strconv.Itoa(port))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"until": until,
+			"poll":  poll,
+			"crash": func(ts *testscript.TestScript, _ bool, _ []string) { crash(ts, name) },
+			"signal": func(ts *testscript.TestScript, _ bool, args []string) {
+				s, ok := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}[args[0]]
+				if !ok {
+					ts.Fatalf("unknown signal %s", args[0])
+				}
+				send(ts, name, s)
+			},
+		},
+	})
+}
+
+// FreePort returns a TCP port that nobody uses.
+func FreePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func pidOf(dir, name string) int {
+	b, err := os.ReadFile(filepath.Join(dir, name+".lock"))
+	if err != nil {
+		return 0
+	}
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	return pid
+}
+
+func send(ts *testscript.TestScript, name string, s syscall.Signal) int {
+	pid := pidOf(ts.Getenv("RUN"), name)
+	if pid <= 1 {
+		ts.Fatalf("no daemon")
+	}
+	ts.Check(syscall.Kill(pid, s))
+	return pid
+}
+
+func crash(ts *testscript.TestScript, name string) {
+	pid := send(ts, name, syscall.SIGKILL)
+	for end := time.Now().Add(patience); !gone(pid); {
+		if time.Now().After(end) {
+			ts.Fatalf("process %d survives", pid)
+		}
+	}
+}
+
+// gone reports whether a process has ended, though nobody may have reaped it.
+func gone(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(b), ") ")
+	return strings.HasPrefix(rest, "Z")
+}
+
+func poll(ts *testscript.TestScript, neg bool, args []string) {
+	for end := time.Now().Add(patience); ; {
+		_, err := os.Lstat(ts.MkAbs(args[0]))
+		if (err == nil) != neg {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s: %v", args[0], err)
+		}
+	}
+}
+
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(patience); ; {
+		_ = ts.Exec(args[1], args[2:]...)
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("never %q in %s", args[0], ts.ReadFile("stdout"))
+		}
+	}
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ee *exec.ExitError
+		if !errors.As(err, &ee) {
+			ts.Fatalf("%v", err)
+		}
+		got = ee.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
