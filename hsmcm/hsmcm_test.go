@@ -39,7 +39,7 @@ Caution: You have only 3 so login attempts left. If you fail 3
 more consecutive login attempts (i.e. with no successful
 logins in between) the HSM will be ZEROIZED!!!
 Error in execution: CKR_PED_UNPLUGGED.
-Remote PED session expired: run ped connect.
+Remote PED session expired. Run ped connect.
 Command Result : 0x8000002e (CKR_PED_UNPLUGGED)
 `},
 		{args: "role logout", code: 2, stdout: "Error in execution: CKR_USER_NOT_LOGGED_IN.\nLog in first with `role login`.\nCommand Result : 0x101 (CKR_USER_NOT_LOGGED_IN)\n"},
@@ -87,7 +87,7 @@ Command Result : No Error
 		{args: "audit verify", stdout: "  The chain of 2 audit records is whole.\nCommand Result : No Error\n"},
 		{args: "ped disconnect", change: func(f *fake) {
 			f.handlers[hsmapi.PedDisconnect] = func(*caller, hsmapi.Fields) (hsmapi.Fields, error) { return nil, errHangUp }
-		}, code: 2, stdout: "Error in execution: CKR_DEVICE_REMOVED.\nThe connection to pedclient broke: check it with  pedclient -mode show; a login has ended with the connection.\nCommand Result : 0x32 (CKR_DEVICE_REMOVED)\n"},
+		}, code: 2, stdout: "Error in execution: CKR_DEVICE_REMOVED.\nThe connection to pedclient broke. Check it with  pedclient -mode show; a login has ended with the connection.\nCommand Result : 0x32 (CKR_DEVICE_REMOVED)\n"},
 
 		// Bad input: one line with the remedy, exit 1.
 		{args: "ped conect", code: 1, stderr: "hsmcm: unknown command \"ped conect\"; did you mean ped connect?\n"},

@@ -122,8 +122,8 @@ func (in *input) scriptLine(prompt string) (string, error) {
 // destroys it.
 func (in *input) secret(ctx context.Context, prompt string) (*secret.Buffer, error) {
 	in.src.ctx = ctx
-	io.WriteString(in.out, prompt)
 	if in.tty == nil {
+		io.WriteString(in.out, prompt)
 		line, err := in.src.line()
 		if prompt != "" {
 			io.WriteString(in.out, "\n")
@@ -138,6 +138,8 @@ func (in *input) secret(ctx context.Context, prompt string) (*secret.Buffer, err
 		return nil, err
 	}
 	defer restore()
+	// Only now: what is typed at the sight of the prompt must not be echoed.
+	io.WriteString(in.out, prompt)
 	defer io.WriteString(in.out, "\r\n")
 	line := make([]byte, 0, 64)
 	defer func() { clear(line[:cap(line)]) }()

@@ -50,18 +50,25 @@ func (s *session) printFailure(e *hsmapi.Error) {
 	s.printf("Command Result : %s\n", e.Code)
 }
 
-// sentence joins what happened and what to do in one line for people.
+// sentence is what happened and what to do, in one line for people.
 func sentence(msg, hint string) string {
-	msg, hint = strings.TrimRight(printable(msg), ". "), strings.TrimRight(printable(hint), ". ")
+	msg, hint = stop(printable(msg)), stop(printable(hint))
 	switch {
-	case msg == "" && hint == "":
-		return ""
-	case msg == "":
-		return capital(hint) + "."
-	case hint == "" || strings.Contains(msg, hint):
-		return capital(msg) + "."
+	case msg == "" || hint == "":
+		return msg + hint
+	case strings.Contains(strings.ToLower(msg), strings.ToLower(strings.TrimSuffix(hint, "."))):
+		return msg
 	}
-	return capital(msg) + ": " + hint + "."
+	return msg + " " + hint
+}
+
+// stop makes a clause a sentence.
+func stop(s string) string {
+	s = strings.TrimRight(s, ". ")
+	if s == "" || strings.HasSuffix(s, "?") || strings.HasSuffix(s, "!") {
+		return capital(s)
+	}
+	return capital(s) + "."
 }
 
 func capital(s string) string {

@@ -50,7 +50,7 @@ func (s *session) describeSlot(f hsmapi.Fields) {
 		{"Model", hsmapi.TagDriver},
 		{"Firmware Version", hsmapi.TagFirmware},
 	} {
-		if v, ok := f.Text(t.tag); ok {
+		if v, ok := f.Text(t.tag); ok && v != "" {
 			s.entry(t.name, v)
 		}
 	}

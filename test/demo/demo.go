@@ -22,8 +22,8 @@ type demo struct {
 	ped     *ped
 	console *console
 	tap     *tap
-	port    int // pedserver's own
-	quiet   bool
+	port    int             // pedserver's own
+	shown   map[string]bool // screens printed in full already
 
 	checks    []check
 	passwords []string // one-time passwords used
@@ -57,19 +57,23 @@ func (c *console) rest() []string {
 }
 
 // at waits for a screen, shows it, and does what a person does there.
-func (d *demo) at(id, does, keys string) error { return d.atAny([]string{id}, does, keys) }
-
-func (d *demo) atAny(ids []string, does, keys string) error {
-	s, err := d.ped.wait(screenWait, ids...)
+func (d *demo) at(id, does, keys string) error {
+	s, err := d.ped.wait(screenWait, id)
 	if err != nil {
 		return err
 	}
-	if d.quiet {
-		d.view.printf(" %s\n", strings.TrimRight(fmt.Sprintf("   %-46.46s --> %s", s.text(), does), " "))
-	} else {
-		d.view.block(s, d.console.unshown(), does)
-	}
+	d.show(s, does)
 	return d.press(keys)
+}
+
+// show prints a screen in full the first time, then in one line.
+func (d *demo) show(s screen, does string) {
+	if d.shown[s.id] {
+		d.view.brief(s, d.console.unshown(), does)
+		return
+	}
+	d.shown[s.id] = true
+	d.view.block(s, d.console.unshown(), does)
 }
 
 // press presses keys; none is fine.
@@ -81,17 +85,12 @@ func (d *demo) press(keys string) error {
 }
 
 // insert waits for a screen that wants a key, and puts one in.
-func (d *demo) insert(who, key string, ids ...string) error {
-	s, err := d.ped.wait(screenWait, ids...)
+func (d *demo) insert(who, key, id string) error {
+	s, err := d.ped.wait(screenWait, id)
 	if err != nil {
 		return err
 	}
-	does := fmt.Sprintf("%s inserts the key %q and presses ENTER", who, key)
-	if d.quiet {
-		d.view.printf("    %-46.46s --> %s\n", s.text(), does)
-	} else {
-		d.view.block(s, d.console.unshown(), does)
-	}
+	d.show(s, fmt.Sprintf("%s inserts %s, ENTER", who, key))
 	if d.hands != "" {
 		if err := d.ped.do("remove"); err != nil {
 			return err
@@ -155,10 +154,7 @@ func (d *demo) keyset(m int, people ...custodian) error {
 	if err := d.at("create.n", fmt.Sprintf("N: out of %d", n), fmt.Sprintf("%dE", n)); err != nil {
 		return err
 	}
-	quiet := d.quiet
-	defer func() { d.quiet = quiet }()
 	for i, p := range people {
-		d.quiet = quiet || i > 0 // the same again for each: one line is enough
 		insert := "create.insert"
 		if i > 0 {
 			insert = "create.insert-another"
@@ -176,7 +172,6 @@ func (d *demo) keyset(m int, people ...custodian) error {
 			return err
 		}
 	}
-	d.quiet = quiet
 	return d.at("create.duplicate", "no copies today: NO", "N")
 }
 
@@ -210,6 +205,19 @@ func (d *demo) never(mark int, ids ...string) error {
 		}
 	}
 	return nil
+}
+
+// order fails unless a was shown before any b after the mark.
+func (d *demo) order(mark int, a, b string) error {
+	for _, s := range d.ped.since(mark) {
+		switch s.id {
+		case a:
+			return nil
+		case b:
+			return fmt.Errorf("the PED showed %s before %s", b, a)
+		}
+	}
+	return fmt.Errorf("the PED did not show %s", a)
 }
 
 // play runs all steps and returns the exit code.

@@ -90,7 +90,7 @@ func (d *demo) guided() int {
 // scene runs one command; end says that the person or a program has left.
 func (g *guide) scene(s scene) (code int, end bool) {
 	for {
-		g.titleRow, g.whyRows, g.problem, g.pick = s.title, wrap(s.why, pageWidth-4), "", nil
+		g.titleRow, g.whyRows, g.problem, g.pick = s.title, wrap(s.why, "", pageWidth-4), "", nil
 		mark, err := g.console.send(s.command(g))
 		if err != nil {
 			return g.broken(err)
@@ -255,7 +255,7 @@ func (g *guide) draw(todo string) {
 	rows = append(rows, "")
 	var console []string
 	for _, l := range strings.Split(g.console.since(0), "\n") {
-		console = append(console, wrap(l, rightWidth)...)
+		console = append(console, wrap(l, "  ", rightWidth)...)
 	}
 	console = console[max(0, len(console)-10):]
 	for _, l := range g.view.columns(g.ped.now(), console, "") {

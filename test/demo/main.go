@@ -37,7 +37,7 @@ func run(bin string, interactive, keep bool, pace time.Duration) int {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		return 2
 	}
-	d := &demo{stage: s, view: &view{w: os.Stdout, colour: tty && os.Getenv("NO_COLOR") == "", pace: pace}, begun: time.Now()}
+	d := &demo{stage: s, view: &view{w: os.Stdout, colour: tty && os.Getenv("NO_COLOR") == "", pace: pace}, begun: time.Now(), shown: map[string]bool{}}
 
 	// However it ends, nothing of it stays behind.
 	sigs := make(chan os.Signal, 1)

@@ -15,15 +15,16 @@ type screen struct {
 	lines []string // 8 of 20 characters
 }
 
-// text is the screen's words in one line.
+// text is what the screen asks, in one line: without the HSM's serial above and
+// the time left below.
 func (s screen) text() string {
 	var words []string
-	for _, l := range s.lines[:max(len(s.lines)-1, 0)] {
+	for _, l := range s.lines[min(1, len(s.lines)):max(len(s.lines)-1, 0)] {
 		if l = strings.TrimSpace(l); l != "" {
 			words = append(words, l)
 		}
 	}
-	return strings.Join(words, " / ")
+	return strings.Join(words, " ")
 }
 
 // ped drives softped's script face: it hears every screen and presses keys.
@@ -126,6 +127,13 @@ func (p *ped) mark() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.screens)
+}
+
+// waited returns the position after the screen that was waited for last.
+func (p *ped) waited() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.consumed
 }
 
 func (p *ped) since(mark int) []screen {

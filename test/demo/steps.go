@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -60,8 +61,14 @@ func (d *demo) createHSMs() error {
 func (d *demo) start() (err error) {
 	s := d.stage
 	sock := "unix:" + s.path("ped.sock")
-	d.ped, err = startPED(s, "-listen", sock, "-keys", s.path("keys"), "-state", s.path("ped.state"), "-root", s.path("origin/origin.pem"),
-		"-mode", "pair", "-newkeys", "orange1,orange2,blue1,blue2,blue3,red1")
+	if err := os.Mkdir(s.path("keys"), 0o700); err != nil {
+		return err
+	}
+	args := []string{"-listen", sock, "-keys", s.path("keys"), "-state", s.path("ped.state"), "-root", s.path("origin/origin.pem"), "-mode", "pair"}
+	for _, c := range []custodian{operator, other, blue1, blue2, blue3, domain} {
+		args = append(args, "-blank", c.key)
+	}
+	d.ped, err = startPED(s, args...)
 	if err != nil {
 		return err
 	}
@@ -139,17 +146,16 @@ func (d *demo) makeVector(flags string, c custodian) error {
 	return d.expect("the vector is on an orange key with a PIN", d.ends(mark, noError))
 }
 
+func (d *demo) disconnect(flags string) error {
+	defer time.Sleep(time.Second) // TMP
+	return d.simple("ped disconnect"+flags, noError)
+}
+
 func (d *demo) reconnect() error {
-	if err := d.simple("ped disconnect", noError); err != nil {
+	if err := d.disconnect(""); err != nil {
 		return err
 	}
 	return d.expect("connected without a password", d.simple(d.connect(""), noError))
-}
-
-// erase answers the PED's question before an HSM is erased, if it comes, and
-// waits for the first keyset.
-func (d *demo) erase() error {
-	return d.at("confirm.erase", "YES", "Y")
 }
 
 func (d *demo) hsmInit() error {
@@ -158,9 +164,6 @@ func (d *demo) hsmInit() error {
 		return err
 	}
 	if err := d.orange(operator); err != nil {
-		return err
-	}
-	if err := d.erase(); err != nil {
 		return err
 	}
 	if err := d.keyset(2, blue1, blue2, blue3); err != nil {
@@ -200,25 +203,14 @@ func (d *demo) sameTwice() error {
 	if err := d.insert(blue2.who+" once more", blue2.key, "login.insert-another"); err != nil {
 		return err
 	}
-	s, err := d.ped.wait(screenWait, "notice.same-key")
-	if err != nil {
-		return d.expect("the PED refuses the same key", err)
+	screens := d.ped.waited()
+	if err := d.insert("no second share: now "+blue1.who, blue1.key, "notice.same-key"); err != nil {
+		return d.expect("the same key is refused", err)
 	}
-	d.view.block(s, d.console.unshown(), "no second share from one person")
-	if err := d.expect("the same key is refused, without its PIN being asked again", nil); err != nil {
+	if err := d.at("login.pin", "and types the PIN", blue1.pin+"E"); err != nil {
 		return err
 	}
-	if err := d.ped.do("remove"); err != nil {
-		return err
-	}
-	if err := d.ped.do("insert " + blue1.key); err != nil {
-		return err
-	}
-	d.hands = blue1.key
-	if err := d.press("E"); err != nil {
-		return err
-	}
-	if err := d.at("login.pin", blue1.who+" inserts the key \"blue1\" and types the PIN", blue1.pin+"E"); err != nil {
+	if err := d.expect("the same key is refused, and its PIN is not asked again", d.order(screens, "notice.same-key", "login.pin")); err != nil {
 		return err
 	}
 	if err := d.expect("another custodian completes the login", d.ends(mark, noError)); err != nil {
@@ -260,7 +252,7 @@ func (d *demo) wrongPIN() error {
 }
 
 func (d *demo) rogue() error {
-	if err := d.simple("ped disconnect", noError); err != nil {
+	if err := d.disconnect(""); err != nil {
 		return err
 	}
 	thief, err := d.steal()
@@ -284,15 +276,13 @@ func (d *demo) secondHSM() error {
 	if err := d.ped.do("mode pair"); err != nil {
 		return err
 	}
-	d.quiet = true
-	defer func() { d.quiet = false }()
 	if err := d.otp(" -slot 2"); err != nil {
 		return err
 	}
 	if err := d.makeVector(" -slot 2", other); err != nil {
 		return err
 	}
-	return d.simple("ped disconnect -slot 2", noError)
+	return d.disconnect(" -slot 2")
 }
 
 func (d *demo) foreignOrange() error {
@@ -304,8 +294,14 @@ func (d *demo) foreignOrange() error {
 		return err
 	}
 	screens := d.ped.mark()
-	if err := d.insert(operator.who+" of the first HSM", operator.key, "key.insert"); err != nil {
-		return err
+	// The HSM gives the PED a second try before it says so.
+	for _, who := range []string{operator.who + " of the first HSM", "and once more"} {
+		if err := d.insert(who, operator.key, "key.insert"); err != nil {
+			return err
+		}
+		if err := d.at("notice.failed", "", ""); err != nil {
+			return err
+		}
 	}
 	if err := d.expect("the channel is refused", d.ends(mark, "CKR_PED_AUTH_FAILED")); err != nil {
 		return err
@@ -314,18 +310,12 @@ func (d *demo) foreignOrange() error {
 }
 
 func (d *demo) foreignShares() error {
-	if err := d.simple(d.connect(" -slot 2"), noError); err != nil {
-		return err
-	}
 	mark, err := d.command("hsm init -label foreign -force -slot 2")
 	if err != nil {
 		return err
 	}
 	screens := d.ped.mark()
 	if err := d.orange(other); err != nil {
-		return err
-	}
-	if err := d.erase(); err != nil {
 		return err
 	}
 	if err := d.at("create.reuse", "the attacker at the PED: YES, reuse one", "Y"); err != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -107,6 +108,10 @@ func (t *thief) attack(addr string) ([]byte, error) {
 		}
 		switch b := body.(type) {
 		case protocol.PEDFrame:
+			// Leaves as it should: the next in line wants the PED.
+			if err := protocol.WriteBody(conn, protocol.Release{}); err == nil {
+				_, _ = io.Copy(io.Discard, conn)
+			}
 			return b.Bytes, nil
 		case protocol.Error:
 			return nil, fmt.Errorf("pedserver: %w", b)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -47,7 +48,7 @@ func (v *view) heading(title, why string) {
 	v.step++
 	line := fmt.Sprintf("== %d. %s ", v.step, title)
 	v.printf("\n%s\n", v.in(bold, line+strings.Repeat("=", max(0, pageWidth-utf8.RuneCountInString(line)))))
-	for _, l := range wrap(why, pageWidth-4) {
+	for _, l := range wrap(why, "", pageWidth-4) {
 		v.printf("   %s\n", v.in(dim, l))
 	}
 	v.printf("\n")
@@ -55,7 +56,7 @@ func (v *view) heading(title, why string) {
 
 // line is a fact of the demo's own, outside the two columns.
 func (v *view) line(format string, args ...any) {
-	for _, l := range wrap(fmt.Sprintf(format, args...), pageWidth-4) {
+	for _, l := range wrap(fmt.Sprintf(format, args...), "  ", pageWidth-4) {
 		v.printf("   %s\n", l)
 	}
 }
@@ -69,12 +70,29 @@ func (v *view) block(s screen, console []string, does string) {
 	time.Sleep(v.pace)
 }
 
+// brief prints a screen of a kind that was shown before in one line.
+func (v *view) brief(s screen, console []string, does string) {
+	v.console(console)
+	if does != "" {
+		does = v.in(cyan, clip("--> "+does, pageWidth-53))
+	}
+	v.printf("%s\n", strings.TrimRight(fmt.Sprintf("   %-48s %s", clip(s.text(), 48), does), " "))
+	time.Sleep(v.pace / 4)
+}
+
+func clip(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-2]) + ".."
+}
+
 // columns is a block's lines.
 func (v *view) columns(s screen, console []string, does string) []string {
 	left := lcd(s)
 	var right []string
 	for _, l := range console {
-		for _, l := range wrap(l, rightWidth) {
+		for _, l := range wrap(l, "  ", rightWidth) {
 			right = append(right, v.tint(l))
 		}
 	}
@@ -82,7 +100,7 @@ func (v *view) columns(s screen, console []string, does string) []string {
 		if len(right) > 0 {
 			right = append(right, "")
 		}
-		for i, l := range wrap(does, rightWidth-4) {
+		for i, l := range wrap(does, "", rightWidth-4) {
 			mark := "--> "
 			if i > 0 {
 				mark = "    "
@@ -144,27 +162,33 @@ func lcd(s screen) []string {
 	return append(out, frame)
 }
 
-// wrap breaks a text at spaces into lines of at most n characters.
-func wrap(text string, n int) []string {
+// wrap breaks a text at spaces into lines of at most n characters; the second
+// and later ones begin with indent. A text that fits stays as it is.
+func wrap(text, indent string, n int) []string {
+	if utf8.RuneCountInString(text) <= n {
+		return []string{text}
+	}
 	var lines []string
-	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
-	line := indent
+	line := ""
 	for _, word := range strings.Fields(text) {
-		for utf8.RuneCountInString(word) > n {
-			lines = append(lines, word[:n])
-			word = word[n:]
+		for len(word) > n-len(indent) {
+			lines = append(lines, strings.TrimRight(line, " "), indent+word[:n-len(indent)])
+			word, line = word[n-len(indent):], indent
 		}
 		switch {
 		case strings.TrimSpace(line) == "":
-			line = indent + word
+			line += word
 		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) <= n:
 			line += " " + word
 		default:
 			lines = append(lines, line)
-			line = indent + "  " + word
+			line = indent + word
 		}
 	}
-	return append(lines, line)
+	if strings.TrimSpace(line) != "" {
+		lines = append(lines, line)
+	}
+	return slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" })
 }
 
 // check is one expectation and what became of it.
@@ -186,7 +210,7 @@ func (v *view) summary(checks []check, took time.Duration) {
 		}
 		v.printf("   %s  %2d  %s\n", verdict, c.step, c.what)
 		if c.err != nil {
-			for _, l := range wrap(c.err.Error(), pageWidth-14) {
+			for _, l := range wrap(c.err.Error(), "", pageWidth-14) {
 				v.printf("             %s\n", l)
 			}
 		}
