@@ -307,28 +307,18 @@ func (c *pedConn) ready(cer *ceremony) error {
 	if c.stage == stageSession {
 		return nil
 	}
-	// A PED may have forgotten a handshake that waited for hours, or answer what
-	// came before: one more try costs nobody anything.
-	old := c.proofs > 0
 	if c.stage == stageNone {
-		if err := c.prove(cer.ctx); err != nil {
-			if !old || !errors.Is(err, channel.ErrAlert) {
-				return err
-			}
-			if err := c.prove(cer.ctx); err != nil {
-				return err
-			}
+		old := c.proofs > 0
+		err := c.prove(cer.ctx)
+		if err != nil && old && errors.Is(err, channel.ErrAlert) {
+			// It may have been about what came before; nobody was asked anything.
+			err = c.prove(cer.ctx)
 		}
-		old = false
-	}
-	err := c.agree(cer)
-	if err != nil && old && errors.Is(err, channel.ErrAlert) {
-		if err := c.prove(cer.ctx); err != nil {
+		if err != nil {
 			return err
 		}
-		return c.agree(cer)
 	}
-	return err
+	return c.agree(cer)
 }
 
 // handshakeFailed ends a handshake: the PED learns that it is over, not why. A
