@@ -227,11 +227,11 @@ func (u *U) ForgeProof(reply, xu []byte) []byte {
 	return p.encode()
 }
 
-// ForgeConfirm is Confirm of a U in mode rpv that has taken PedAuth and has
-// these values for the two that need a static key.
-func (u *U) ForgeConfirm(rpv, zs, xv []byte) []byte {
+// ForgeConfirm is Confirm of a U that has taken PedAuth, has not looked at its
+// tag, and has these values: Zs and X_V in rpv, the CPace key in otp.
+func (u *U) ForgeConfirm(rpv []byte, extra ...[]byte) []byte {
 	th1 := u.script.sum()
-	dkm, err := deriveDKM(&u.parties, u.shared, &th1, rpv, zs, xv)
+	dkm, err := deriveDKM(&u.parties, u.shared, &th1, rpv, extra...)
 	if err != nil {
 		panic(err)
 	}
@@ -264,8 +264,11 @@ func (s *Session) OneWrapKey() { copy(s.keys.wrapKey(dirVU), s.keys.wrapKey(dirU
 // KemSeed is the 64-byte seed d ‖ z of the ML-KEM decapsulation key.
 func (u *U) KemSeed() []byte { return u.kem.Bytes() }
 
-// CPaceKey finishes CPace with the PED's share.
+// CPaceKey finishes CPace with the PED's share, or that of PedAuth if nil.
 func (u *U) CPaceKey(share []byte) []byte {
+	if share == nil {
+		share = u.auth.share
+	}
 	key, err := u.cpace.Finish(share, nil)
 	if err != nil {
 		panic(err)

@@ -3,6 +3,7 @@ package channel_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -209,5 +210,27 @@ func TestAppend(t *testing.T) {
 	}
 	if !bytes.Equal(sent, rec[4:]) {
 		t.Error("Open changed the record")
+	}
+}
+
+// TestRecordSequence: a record that is not the next one is refused for that,
+// before its tag is even looked at.
+func TestRecordSequence(t *testing.T) {
+	r := newSetup().session(t, channel.Limits{})
+	var recs [3][]byte
+	for i := range recs {
+		var err error
+		if recs[i], err = r.HSM.Seal([]byte{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := r.PED.Open(recs[0]); err != nil {
+		t.Fatal(err)
+	}
+	for name, rec := range map[string][]byte{"replayed": recs[0], "skipping one": recs[2]} {
+		s := r.PED.Clone()
+		if _, _, err := s.Open(rec); !errors.Is(err, channel.ErrRecord) || !strings.Contains(err.Error(), "sequence") || !s.Wiped() {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"openped/protocol/channel"
+	"openped/protocol/channel/channeltest"
 )
 
 // TestThiefOfHSMKeyAsPED: who has stolen the HSM's static key, and even the RPV,
@@ -249,6 +250,50 @@ func TestThiefCPaceEcho(t *testing.T) {
 		})))
 		if !errors.Is(err, c.cause) || (err == nil) != (hsm.gave() == 1) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestThiefFakeHSM: at the first contact any chain is taken, so the password is
+// all that tells the HSM from somebody in its place. Who does not know it has
+// one guess, cannot make the PED confirm, and leaves no trace in it.
+//
+// Rule out: in deriveDKM, ModeOTP, leave extra[0] out.
+func TestThiefFakeHSM(t *testing.T) {
+	home, fake := newSetup(), newSetup()
+	for name, c := range map[string]struct {
+		guess string
+		taken bool
+	}{"control": {string(password), true}, "wrong guess": {"01234568", false}} {
+		uc := fake.hsm.UConfig(channel.ModeOTP)
+		uc.Password = []byte(c.guess)
+		noted := 0
+		vc := home.pki.VConfig(channel.ModeOTP)
+		vc.AllowUnknownRoot = true
+		vc.CheckCounter = func(channel.Identity) error { noted++; return nil }
+		u, hello, err := channel.NewU(uc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ped := &pedDriver{cfg: vc, in: channel.AuthInput{Serial: channeltest.PEDSerial, Firmware: channeltest.PEDFirmware, Password: password}}
+		proof, err := u.Reply(feed(t, ped, hello)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		feed(t, ped, proof)
+		begin, err := u.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rec := range feed(t, ped, begin) {
+			if _, err := u.Receive(rec); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// It does not look at MacTagV, which would tell it that it is found out.
+		_, err = ped.feed(u.ForgeConfirm(nil, u.CPaceKey(nil)))
+		if c.taken != (err == nil) || c.taken != (noted == 1) || c.taken != (ped.gave() == 1) {
+			t.Errorf("%s: %v, noted %d times", name, err, noted)
 		}
 	}
 }

@@ -142,7 +142,7 @@ func otherEncapKey(t *testing.T, s *setup) (key []byte) {
 
 // TestThiefCritical: what must be understood and is not ends the handshake.
 //
-// Rule out: in parseExtensions, drop e.Critical from the condition.
+// Rule out: in parseExtensions, drop the condition that begins with e.Critical.
 func TestThiefCritical(t *testing.T) {
 	s := newSetup()
 	_, hello, err := channel.NewUExt(s.hsm.UConfig(channel.ModeRPV), []channel.Extension{{Type: 7, Critical: true}})
