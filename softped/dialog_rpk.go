@@ -211,6 +211,11 @@ func rpkPublic(s *rpv.Set) ([]byte, error) {
 	return certs.SPKI(key.PublicKey()), nil
 }
 
-// errUnlisted: an orange key does not serve the HSM. It gets the alert, and its
-// holder is not asked anything.
+// errUnlisted: an orange key does not serve the HSM.
 var errUnlisted = errors.New("orange key does not serve this HSM")
+
+// unlisted ends a handshake with the alert; the key's holder is not asked
+// anything.
+func unlisted() *stop {
+	return &stop{reason: protocol.CancelRefused, cause: errUnlisted, show: []string{"Key does not serve", "this HSM."}}
+}

@@ -66,7 +66,7 @@ func (p *PED) authSession(l *link, j *job, o *op) {
 	var err error
 	switch l.mode {
 	case channel.ModeRPV:
-		if key, err = p.orange(o); err == nil {
+		if key, err = p.orange(l, o); err == nil {
 			in.RPKCert, in.RPV = key.cert(l.peer.IssuingFP), key.rpv.Bytes()
 			in.RPK, err = ecdh.P521().NewPrivateKey(key.private.Bytes())
 		}
@@ -153,9 +153,9 @@ func (o *op) password(l *link) (*entry, error) {
 
 // orange returns the cached orange key if it serves this HSM, or asks for one.
 // The caller owns it.
-func (p *PED) orange(o *op) (*orange, error) {
+func (p *PED) orange(l *link, o *op) (*orange, error) {
 	p.mu.Lock()
-	if p.cache.cert(o.peer.IssuingFP) != nil {
+	if p.cache.cert(o.peer.IssuingFP) != nil && (l.live.IsZero() || p.cache.set == l.live) {
 		defer p.mu.Unlock()
 		return p.cache.clone(), nil
 	}
@@ -163,7 +163,7 @@ func (p *PED) orange(o *op) (*orange, error) {
 	p.mu.Unlock()
 	p.ui.show(readyPage(mode))
 	o.role, o.kind = protocol.RoleRPV, protocol.KeyRPK
-	return o.readRPV(p.prefers)
+	return o.readRPV(l.live)
 }
 
 // keep caches an orange key that an HSM has confirmed.
@@ -171,52 +171,47 @@ func (p *PED) keep(o *orange) {
 	p.mu.Lock()
 	p.cache.destroy()
 	p.cache = o
-	delete(p.tried, o.set)
 	p.mu.Unlock()
 	if err := p.mem.setFate(o.set, FateLive); err != nil {
 		p.log.Warn("PED state not written", "error", err)
 	}
 }
 
-// rejected remembers that an HSM did not confirm an RPV, so that another set on
-// the same keys is used next time, and drops it from the cache.
+// rejected drops what an HSM did not confirm from the cache.
 func (p *PED) rejected(o *orange) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.tried) > maxSets {
-		clear(p.tried)
-	}
-	p.tried[o.set] = true
 	if p.cache != nil && p.cache.set == o.set {
 		p.cache.destroy()
 		p.cache = nil
 	}
 }
 
-// prefers decides between the two sets of an orange key, which a crash in the
-// middle of a ceremony can leave.
-func (p *PED) prefers(cur, pend *rpv.Set) *rpv.Set {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case pend == nil:
-		return cur
-	case cur == nil:
+// ofTwo decides between the two sets of an orange key, which a crash in the
+// middle of a ceremony can leave: the HSM says which is live, or, if it says
+// nothing, what this PED remembers does. Nil means neither.
+func (o *op) ofTwo(live protocol.SetID, cur, pend *rpv.Set) *rpv.Set {
+	if !live.IsZero() {
+		for _, s := range []*rpv.Set{cur, pend} {
+			if s != nil && s.ID == live {
+				return s
+			}
+		}
+		return nil
+	}
+	if cur == nil {
 		return pend
-	case p.tried[cur.ID] != p.tried[pend.ID]:
-		if p.tried[cur.ID] {
+	}
+	if pend != nil {
+		if f := o.mem.fate(pend.ID); f == FateLive || f == FateDone {
 			return pend
 		}
-		return cur
-	}
-	if f := p.mem.fate(pend.ID); f == FateLive || f == FateDone {
-		return pend
 	}
 	return cur
 }
 
 // readRPV reads a quorum of orange keys and joins the RPV.
-func (o *op) readRPV(prefers func(cur, pend *rpv.Set) *rpv.Set) (_ *orange, err error) {
+func (o *op) readRPV(live protocol.SetID) (_ *orange, err error) {
 	q := &quorum{}
 	defer q.destroy()
 	out := &orange{}
@@ -235,7 +230,7 @@ func (o *op) readRPV(prefers func(cur, pend *rpv.Set) *rpv.Set) (_ *orange, err 
 			if err != nil {
 				return nil, err
 			}
-			notice, err := o.readRPVKey(q, out, prefers, &h)
+			notice, err := o.readRPVKey(q, out, live, &h)
 			h.destroy()
 			if err != nil {
 				return nil, err
@@ -255,24 +250,32 @@ func (o *op) readRPV(prefers func(cur, pend *rpv.Set) *rpv.Set) (_ *orange, err 
 
 // readRPVKey adds one key to q. The list of issuing keys comes before the PIN:
 // whoever steals an orange key and poses as another HSM never gets one asked.
-func (o *op) readRPVKey(q *quorum, out *orange, prefers func(cur, pend *rpv.Set) *rpv.Set, h **held) (*page, error) {
+func (o *op) readRPVKey(q *quorum, out *orange, live protocol.SetID, h **held) (*page, error) {
 	cur, pend := (*h).key.Sets(o.kind)
-	s := prefers(cur, pend)
+	s := o.ofTwo(live, cur, pend)
+	if s == nil {
+		// An HSM that the key does not list learns nothing of it, not even this.
+		if !cur.Lists(o.peer.IssuingFP) && !pend.Lists(o.peer.IssuingFP) {
+			return nil, unlisted()
+		}
+		p := o.wrongKeyPage(isOther, o.kind)
+		return &p, nil
+	}
 	if notice := o.fit(q, (*h).key.Serial, s); notice != nil {
 		return notice, nil
 	}
 	if !s.Lists(o.peer.IssuingFP) || s.RPK.Cert(o.peer.IssuingFP) == nil {
-		return nil, &stop{reason: protocol.CancelRefused, cause: errUnlisted, show: []string{"Key does not serve", "this HSM."}}
+		return nil, unlisted()
 	}
 	if err := o.checkCounter((*h).key); err != nil {
 		return nil, err
 	}
 	id := s.ID
-	live := pend != nil && pend.ID == id && o.mem.fate(id) == FateLive
+	isLive := id == live || o.mem.fate(id) == FateLive
 	var err error
 	*h, err = o.store(*h, func(k *rpv.Key) (bool, error) {
 		changed := false
-		if live && k.Pending != nil && k.Pending.ID == id {
+		if isLive && k.Pending != nil && k.Pending.ID == id {
 			changed = k.Promote(id) == nil
 		}
 		counted, err := o.counter(k)

@@ -49,7 +49,6 @@ type PED struct {
 	mode     protocol.PEDMode // Remote, Local or Pair
 	menu     menu
 	cache    *orange
-	tried    map[protocol.SetID]bool // RPV sets that an HSM refused
 	conn     *conn
 	busy     bool // a dialogue runs
 	deciding *job // the dialogue
@@ -92,8 +91,7 @@ func New(cfg Config) (*PED, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &PED{cfg: cfg, log: cfg.Log, port: &port{store: cfg.Keys}, mem: mem, mode: cfg.Mode,
-		tried: map[protocol.SetID]bool{}, ui: newUI(idlePage(cfg.Mode))}
+	p := &PED{cfg: cfg, log: cfg.Log, port: &port{store: cfg.Keys}, mem: mem, mode: cfg.Mode, ui: newUI(idlePage(cfg.Mode))}
 	return p, p.loadRoots()
 }
 

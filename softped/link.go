@@ -23,7 +23,8 @@ type link struct {
 	c     *conn
 	peer  channel.Identity
 	mode  channel.Mode
-	label string // as claimed
+	label string         // as claimed
+	live  protocol.SetID // the HSM's RPV, zero if it does not say
 	head  head
 
 	mu     sync.Mutex
@@ -41,7 +42,7 @@ type link struct {
 var errOver = errors.New("channel is over")
 
 func newLink(c *conn, v *channel.V) *link {
-	l := &link{c: c, v: v, peer: v.Peer(), mode: v.Hello().Mode, label: v.Hello().Label}
+	l := &link{c: c, v: v, peer: v.Peer(), mode: v.Hello().Mode, label: v.Hello().Label, live: v.Hello().LiveSet}
 	l.head = head{slotLine(l.peer.Serial), opSession}
 	if !l.peer.Known {
 		l.head.slot = slotLine(unverified)
@@ -332,6 +333,7 @@ func (l *link) close(why *stop, last []byte) (over, waiting bool, running *job) 
 		job.cancel(why)
 	}
 	p.tell(protocol.EvtClosed)
+	p.tell(protocol.EvtState) // mode and cache may have changed
 	return false, waiting, job
 }
 
