@@ -90,7 +90,7 @@ func (c *console) unshown() []string {
 }
 
 // result is the line every command ends with.
-var result = regexp.MustCompile(`^Command Result : (.*)$`)
+var result = regexp.MustCompile(`(?m)^Command Result : (.*)$`)
 
 // password is the line with a one-time password.
 var password = regexp.MustCompile(`enter following password: ([0-9]{8})`)

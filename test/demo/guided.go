@@ -26,6 +26,7 @@ type guide struct {
 	keys     chan byte
 	problem  string   // last thing that went wrong at the PED
 	pick     []string // keys to choose from while one is to be inserted
+	pickAt   string   // the screen that was asked at
 	titleRow string
 	whyRows  []string
 }
@@ -138,6 +139,9 @@ func (g *guide) answer(mark int) (verdict string, err error) {
 		if m := result.FindAllStringSubmatch(g.console.since(mark), -1); len(m) > 0 {
 			return m[len(m)-1][1], nil
 		}
+		if g.pick != nil && g.ped.now().id != g.pickAt {
+			g.pick = nil // too late for that screen
+		}
 		g.draw(advice(g.ped.now()))
 		select {
 		case k, ok := <-g.keys:
@@ -180,6 +184,7 @@ func (g *guide) key(k byte) {
 	case 'c', 'C':
 		err = g.press("C")
 	case 'i', 'I':
+		g.pickAt = g.ped.now().id
 		g.pick, err = rpv.DirStore{Dir: g.stage.path("keys")}.List()
 	case 'r', 'R':
 		err = g.ped.do("remove")
