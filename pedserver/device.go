@@ -33,10 +33,17 @@ type hold struct {
 	idle  chan struct{}       // gets one when the PED says that it is idle
 	lost  chan struct{}       // closed when the device went away
 	done  chan struct{}       // closed when the holder gives it back
+	left  chan struct{}       // closed when the holder's connection has ended
+	free  chan struct{}       // closed when the next may have the device
 }
 
 // settle is how long a PED that was told to go idle may take to say that it is.
 const settle = 250 * time.Millisecond
+
+// grace is how long one who finds the PED taken waits for signs that its holder
+// is going: an HSM host that releases the PED and calls again at once comes on
+// another connection, which may overtake the release.
+const grace = 300 * time.Millisecond
 
 // errBusy says that another connection has the PED.
 type errBusy struct{ since time.Duration }
@@ -143,6 +150,7 @@ func (p *ped) detach(dev usbped.Device, err error) {
 	p.dev, p.state = nil, nil
 	if h := p.holder; h != nil && h.dev == dev {
 		close(h.lost)
+		close(h.free)
 		p.holder = nil
 	}
 	p.mu.Unlock()
@@ -168,13 +176,38 @@ func (p *ped) setReason(err error) {
 	}
 }
 
-// acquire lends the device. The error is errBusy or a protocol.Error.
-func (p *ped) acquire() (*hold, error) {
+// freed waits for a holder that is going, until the PED is idle. It reports
+// false for one that stays, or when ctx ends.
+func (p *ped) freed(ctx context.Context, h *hold) bool {
+	going := time.NewTimer(grace)
+	defer going.Stop()
+	select {
+	case <-h.left:
+	case <-h.free:
+	case <-going.C:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	idle := time.NewTimer(2*p.cfg.DeviceWait + settle) // as long as release may take
+	defer idle.Stop()
+	select {
+	case <-h.free:
+		return true
+	case <-idle.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// take lends the device. The error is a protocol.Error, or errBusy and then the
+// hold is the present holder's.
+func (p *ped) take() (*hold, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.holder != nil:
-		return nil, errBusy{time.Since(p.holder.since)}
+		return p.holder, errBusy{time.Since(p.holder.since)}
 	case p.dev == nil:
 		return nil, protocol.Error{Code: protocol.LinkErrNoPED}
 	case p.state != nil && p.state.Mode != protocol.PEDModeRemote && p.state.Mode != protocol.PEDModePair:
@@ -189,6 +222,8 @@ func (p *ped) acquire() (*hold, error) {
 		idle:  make(chan struct{}, 1),
 		lost:  make(chan struct{}),
 		done:  make(chan struct{}),
+		left:  make(chan struct{}),
+		free:  make(chan struct{}),
 	}
 	return p.holder, nil
 }
@@ -226,6 +261,7 @@ func (p *ped) release(h *hold) {
 	p.mu.Lock()
 	if p.holder == h {
 		p.holder = nil
+		close(h.free)
 	}
 	p.mu.Unlock()
 }

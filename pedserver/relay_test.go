@@ -62,6 +62,36 @@ func TestBusy(t *testing.T) {
 	})
 }
 
+// TestBackToBack: who releases the PED, or dies, may have it again at once.
+func TestBackToBack(t *testing.T) {
+	inWorld(t, Config{}, func(w *world) {
+		h := w.acquire("10.0.0.1", true)
+		h.send(protocol.Release{})
+		h.c.Close()
+		h = w.acquire("10.0.0.1", true)
+		h.c.Close()
+		w.acquire("10.0.0.2", true)
+	})
+}
+
+// TestTakingTurns: a stranger does not keep the PED by having another of his
+// connections wait for it. It fails when acquire does not ask limits again after
+// it waited, or when handle tells limits only after release.
+func TestTakingTurns(t *testing.T) {
+	inWorld(t, Config{}, func(w *world) {
+		h := w.acquire("10.0.0.1", false)
+		time.Sleep(5 * time.Second)
+		next := w.dial("10.0.0.1")
+		next.hello()
+		next.send(protocol.Acquire{HSMSerial: "H1"})
+		synctest.Wait()
+		h.c.Close()
+		if e := want[protocol.Error](next); e.Code != protocol.LinkErrTooSlow {
+			t.Errorf("%v", e)
+		}
+	})
+}
+
 func TestTooSlow(t *testing.T) {
 	inWorld(t, Config{}, func(w *world) {
 		h := w.acquire("10.0.0.1", false)

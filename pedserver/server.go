@@ -113,7 +113,7 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 		return
 	}
 	log = log.With("hsm", acquire.HSMSerial)
-	h, err := s.acquire(from)
+	h, err := s.acquire(ctx, from)
 	if err != nil {
 		s.refuse(ctx, log, l, err)
 		return
@@ -128,16 +128,26 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 		proven, err = ses.run(ctx)
 	}
 	log.Info("HSM host gave the PED back", "reason", err, "proven", proven)
+	s.limits.held(from, proven, time.Since(h.since)) // before anybody gets the PED
 	s.ped.release(h)
-	s.limits.held(from, proven, time.Since(h.since))
 	s.end(meta)
 }
 
-func (s *Server) acquire(from netip.Addr) (*hold, error) {
-	if s.limits.paused(from) {
-		return nil, protocol.Error{Code: protocol.LinkErrTooSlow}
+// acquire lends the PED to a caller from an address. Who waited for a holder to
+// go is judged again: it may have been the same stranger on another connection.
+func (s *Server) acquire(ctx context.Context, from netip.Addr) (*hold, error) {
+	for waited := false; ; waited = true {
+		if s.limits.paused(from) {
+			return nil, protocol.Error{Code: protocol.LinkErrTooSlow}
+		}
+		h, err := s.ped.take()
+		if err == nil {
+			return h, nil
+		}
+		if h == nil || waited || !s.ped.freed(ctx, h) {
+			return nil, err
+		}
 	}
-	return s.ped.acquire()
 }
 
 // refuse tells the peer why it does not get the PED.

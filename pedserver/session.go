@@ -47,6 +47,7 @@ func (s *session) run(ctx context.Context) (proven bool, err error) {
 	proven, err = s.fromPED(ctx, ended)
 	s.over.Store(true)
 	cancel()
+	close(s.hold.left)
 	var pe protocol.Error
 	if errors.As(err, &pe) && s.link.farewell(pe, false) == nil {
 		hangUp := time.AfterFunc(linger, func() { _ = s.link.Close() })
