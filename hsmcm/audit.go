@@ -7,7 +7,14 @@ import (
 )
 
 func auditShow(ctx context.Context, s *session, o *options) error {
-	f, err := s.do(ctx, hsmapi.AuditShow, slotFields(o), nil)
+	in := slotFields(o)
+	if o.from > 0 {
+		in = in.AddU64(hsmapi.TagFrom, uint64(o.from))
+	}
+	if o.limit > 0 {
+		in = in.AddU32(hsmapi.TagLimit, uint32(o.limit))
+	}
+	f, err := s.do(ctx, hsmapi.AuditShow, in, nil)
 	if err != nil {
 		return err
 	}

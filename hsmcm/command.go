@@ -3,6 +3,7 @@ package hsmcm
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"openped/internal/cmdline"
@@ -16,6 +17,8 @@ type options struct {
 	label    string
 	role     string
 	force    bool
+	from     int // first audit record wanted
+	limit    int // most audit records wanted; 0: all
 	password passwordMode
 }
 
@@ -46,7 +49,7 @@ func init() {
 		{name: "role login", args: "-name so [-slot <N>]", summary: "log in with the role's PED keys", flags: "name! slot", run: roleLogin},
 		{name: "role logout", args: "[-slot <N>]", summary: "end the login", flags: "name slot", run: roleLogout},
 		{name: "role changepw", args: "-name so [-slot <N>]", summary: "give the role new PED keys", flags: "name! slot", run: roleChangePIN},
-		{name: "audit show", args: "[-slot <N>]", summary: "print the slot's audit records", flags: "slot", run: auditShow},
+		{name: "audit show", args: "[-from <record>] [-limit <count>] [-slot <N>]", summary: "print the slot's audit records", flags: "from limit slot", run: auditShow},
 		{name: "audit verify", args: "[-slot <N>]", summary: "check the chain of audit records", flags: "slot", run: auditVerify},
 		{name: "help", aliases: []string{"?"}, args: "[command]", summary: "list the commands, or explain one"},
 		{name: "exit", aliases: []string{"quit", "q"}, summary: "leave the prompt"},
@@ -138,6 +141,8 @@ func (c *command) parse(args []string, slot int) (*options, error) {
 		{Name: "label", Aliases: []string{"l"}, Value: "label", Set: label(&o.label)},
 		{Name: "name", Aliases: []string{"n"}, Value: "role", Set: cmdline.String(&o.role)},
 		{Name: "force", Aliases: []string{"f"}, Set: cmdline.Switch(&o.force)},
+		{Name: "from", Value: "record", Set: cmdline.Int(&o.from, 0, math.MaxInt32)},
+		{Name: "limit", Value: "count", Set: cmdline.Int(&o.limit, 1, math.MaxInt32)},
 		{Name: "password", Aliases: []string{"pwd"}, Set: func(string) error { return nil }}, // taken above; here for "did you mean"
 	} {
 		if c.takes(f.Name) {

@@ -39,6 +39,8 @@ var flagHelp = []struct{ name, text string }{
 	{"password", "-password         pair with a one-time password, shown here and typed at the PED\n                     -pwd is the same; -password - reads 8 digits of your choice,\n                     without echo; digits on the command line are refused"},
 	{"label", "-label <label>    what the HSM is called from now on, 1 to 32 characters"},
 	{"name", "-name <role>      so (HSM security officer); -n is the same"},
+	{"from", "-from <record>    begin with this record"},
+	{"limit", "-limit <count>    print at most so many"},
 	{"force", "-force            do not ask before erasing"},
 }
 

@@ -33,6 +33,7 @@ func TestOneShot(t *testing.T) {
 		{args: "ped connect -ip 127.0.0.1 -pwd", stdout: "Please attend to the PED and enter following password: 18246843\nCommand Result : No Error\n"},
 		{args: "role login -n so",
 			stdout: "Please attend to the PED.\nThe login ends with this command: start hsmcm without a command for a login that lasts.\nCommand Result : No Error\n"},
+		// F-15: after the idle timeout the answer names the cause and the remedy.
 		{args: "role login -n so", change: func(f *fake) { f.handlers[hsmapi.Login] = unplugged }, code: 2,
 			stdout: `Please attend to the PED.
 Caution: You have only 3 so login attempts left. If you fail 3
@@ -138,6 +139,7 @@ func TestRequests(t *testing.T) {
 		"role login -n so":                           "role login: command=9 slot=1 role=1",
 		"role logout":                                "role logout: command=10 slot=1",
 		"ped set -ip ped.example.com":                `ped set: command=5 slot=1 host="ped.example.com"`,
+		"audit show -from 10 -limit 5":               "audit show: command=12 slot=1 from=10 limit=5",
 		"audit show -slot 9":                         "audit show: command=12 slot=9",
 		"ped connect -port 99 -password -slot 2":     "ped connect: command=3 slot=2 port=99 want-password=1",
 		"ped connect -password - -ip 127.0.0.1":      `ped connect: command=3 slot=1 host="127.0.0.1" password=REDACTED`,

@@ -15,7 +15,7 @@ func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
 	interactive := flag.Bool("interactive", false, "hold the PED yourself")
 	keep := flag.Bool("keep", false, "keep the temporary folder")
-	pace := flag.Duration("pace", -1, "pause after each screen (default: 300ms on a terminal, none else)")
+	pace := flag.Duration("pace", -1, "pause after each screen (default: 800ms on a terminal, none else)")
 	flag.Parse()
 	os.Exit(run(*bin, *interactive, *keep, *pace))
 }
@@ -25,7 +25,7 @@ func run(bin string, interactive, keep bool, pace time.Duration) int {
 	if pace < 0 {
 		pace = 0
 		if tty {
-			pace = 300 * time.Millisecond
+			pace = 800 * time.Millisecond
 		}
 	}
 	if interactive && !(tty && term.IsTerminal(int(os.Stdin.Fd()))) {
