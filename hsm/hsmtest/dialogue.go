@@ -16,7 +16,7 @@ func (s *session) operation() error {
 	if err != nil {
 		return err
 	}
-	s.id = protocol.CeremonyOf(m)
+	s.id, s.last = protocol.CeremonyOf(m), ""
 	switch m := m.(type) {
 	case *protocol.Authenticate:
 		return s.login(m)
@@ -110,9 +110,6 @@ func (s *session) share(op protocol.Op, role protocol.Role, k *rpv.Key, set *rpv
 		return 0, err
 	}
 	defer v.Destroy()
-	if s.p.OwnSecret != nil {
-		s.p.OwnSecret(v.Bytes())
-	}
 	wrapped, err := s.s.WrapSecret(s.label(op, role, set.ID, set.Index), v.Bytes())
 	if err != nil {
 		return 0, err
@@ -182,6 +179,15 @@ func (s *session) create(m *protocol.CreateKeyset) error {
 					s.p.cached = nil
 				}
 			})
+			// The key that is still in the port is promoted at once.
+			if k := s.p.Keys.Take(s.last); s.last != "" && k.Pending != nil && k.Pending.ID == done.Set {
+				if err := k.Promote(done.Set); err != nil {
+					return err
+				}
+				if err := s.save(s.last, k); err != nil {
+					return err
+				}
+			}
 		}
 		more := c.Duplicates > 0
 		c.Duplicates--
@@ -234,6 +240,7 @@ func (s *session) write(m *protocol.CreateKeyset, n uint8) error {
 		if err := s.save(ins.Key, k); err != nil {
 			return err
 		}
+		s.last = ins.Key
 		if err := s.send(&protocol.ShareWritten{Ceremony: s.id, Copy: w.Copy, Index: w.Index, Key: k.Serial}); err != nil {
 			return err
 		}

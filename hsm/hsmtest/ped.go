@@ -41,6 +41,17 @@ func (r *Keyring) Save(name string, k *rpv.Key) {
 	r.keys[name] = k.Clone()
 }
 
+// Clone returns another keyring with the same keys on it.
+func (r *Keyring) Clone() *Keyring {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := &Keyring{keys: map[string]*rpv.Key{}}
+	for name, k := range r.keys {
+		c.keys[name] = k.Clone()
+	}
+	return c
+}
+
 // Copy makes a bitwise copy of a key with a serial of its own: a duplicate, or a
 // thief's.
 func (r *Keyring) Copy(from, to string) {
@@ -79,10 +90,11 @@ type PED struct {
 	OnSave func(name string) bool
 	// Silent: no activity records (a dead firmware behind a live wire).
 	Silent bool
-	// OwnSecret, if set, replaces every share that is sent.
-	OwnSecret func([]byte)
-	// RPK, if set, replaces what the orange keys say in the handshake.
+	// Auth, if set, may replace what the orange keys say in the handshake.
 	Auth func(*channel.AuthInput)
+	// TryPending has an orange key's pending set read rather than the current one,
+	// as a PED does that saw it written and the current one refused.
+	TryPending bool
 
 	mu        sync.Mutex
 	wake      chan struct{}
@@ -98,6 +110,8 @@ type PED struct {
 	cache     bool
 	counters  map[[64]byte]uint64
 	live      map[protocol.SetID]bool
+	cut       int // frames until the connection is cut; 0: never
+	frames    int
 }
 
 type orange struct {
@@ -161,9 +175,25 @@ func (p *PED) Sessions() int { p.mu.Lock(); defer p.mu.Unlock(); return p.sessio
 // Connect serves a new connection in a goroutine and returns its HSM end.
 func (p *PED) Connect() *Conn {
 	a, b := Pipe()
+	tap := func(f []byte) []byte {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.frames++
+		if p.cut == 0 || p.frames < p.cut {
+			return f
+		}
+		a.Cut()
+		return nil
+	}
+	a.Tap, b.Tap = tap, tap
 	go p.Serve(b)
 	return a
 }
+
+// CutAt cuts the connection instead of its n-th frame from now, in either
+// direction; 0 never does. Frames returns how many there have been since.
+func (p *PED) CutAt(n int) { p.mu.Lock(); defer p.mu.Unlock(); p.cut, p.frames = n, 0 }
+func (p *PED) Frames() int { p.mu.Lock(); defer p.mu.Unlock(); return p.frames }
 
 // Serve is the PED on one connection; it returns when that ends.
 func (p *PED) Serve(c hsm.FrameConn) {

@@ -42,6 +42,8 @@ type session struct {
 	v  *channel.V
 	s  *channel.Session
 	id protocol.CeremonyID // of the operation that runs
+
+	last string // the key written last, still in the port
 }
 
 // run does a handshake and what follows. It returns the Hello that ended it, if
@@ -341,7 +343,7 @@ func (s *session) readOrange(issuer [64]byte) (*orange, error) {
 		}
 		k := p.Keys.Take(ins.Key)
 		set := k.Current
-		if k.Pending != nil && (set == nil || p.knowsLive(k.Pending.ID)) {
+		if k.Pending != nil && (set == nil || p.TryPending || p.knowsLive(k.Pending.ID)) {
 			set = k.Pending
 		}
 		if set == nil || set.RPK == nil || !set.Lists(issuer) {
