@@ -267,9 +267,6 @@ func (o *op) readRPVKey(q *quorum, out *orange, live protocol.SetID, h **held) (
 	if !s.Lists(o.peer.IssuingFP) || s.RPK.Cert(o.peer.IssuingFP) == nil {
 		return nil, unlisted()
 	}
-	if err := o.checkCounter((*h).key); err != nil {
-		return nil, err
-	}
 	id := s.ID
 	isLive := id == live || o.mem.fate(id) == FateLive
 	var err error

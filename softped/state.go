@@ -2,6 +2,7 @@ package softped
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
@@ -34,7 +35,7 @@ type State struct {
 	Roots    [][]byte
 	Counters []Counter
 	Sets     []SetFate
-	extra    map[string]any // fields of the file that this version does not know
+	extra    map[string]json.RawMessage // all fields of the file, for those that this version does not know
 }
 
 // Counter is the highest start counter seen of one HSM.

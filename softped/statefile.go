@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 
 	"openped/internal/atomicfile"
@@ -190,10 +191,9 @@ func encodeState(s *State) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]any{}
-	for k, v := range s.extra {
-		all[k] = v
-	}
+	// RawMessage keeps numbers as they are: as float64 a counter would lose digits.
+	all := map[string]json.RawMessage{}
+	maps.Copy(all, s.extra)
 	if err := json.Unmarshal(known, &all); err != nil {
 		return nil, err
 	}
