@@ -26,6 +26,8 @@ const maxPath = 103
 type Listener struct {
 	net.Listener
 	unlock func()
+	once   sync.Once
+	err    error
 }
 
 // Listen opens the socket at path. The error names the path; errors.Is finds
@@ -78,11 +80,13 @@ func listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// Close closes the socket and removes it.
+// Close closes the socket and removes it. It may be called more than once.
 func (l *Listener) Close() error {
-	err := l.Listener.Close()
-	l.unlock()
-	return err
+	l.once.Do(func() {
+		l.err = l.Listener.Close()
+		l.unlock()
+	})
+	return l.err
 }
 
 // accept calls f for each connection, in its own goroutine, until ctx ends; then
