@@ -47,7 +47,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 		&cmdline.Flag{Name: "keys", Value: "folder", Usage: "folder of PED keys", Set: cmdline.String(&o.keys)},
 		&cmdline.Flag{Name: "state", Value: "file", Usage: "what the PED remembers: roots, counters", Set: cmdline.String(&o.state)},
 		&cmdline.Flag{Name: "root", Value: "file", Usage: "origin root to know (PEM), repeatable", Many: true, Set: cmdline.Strings(&o.roots)},
-		&cmdline.Flag{Name: "blank", Value: "name", Usage: "make this blank PED key if it is missing, repeatable", Many: true, Set: cmdline.Strings(&o.blanks)},
+		&cmdline.Flag{Name: "newkeys", Aliases: []string{"blank"}, Value: "name,name…", Usage: "make blank PED keys of these names where missing, repeatable", Many: true, Set: o.addKeys},
 		&cmdline.Flag{Name: "firmware", Value: "version", Usage: "firmware version to be (default " + softped.DefaultFirmware + ")", Set: cmdline.String(&o.firmware)},
 		&cmdline.Flag{Name: "serial", Value: "text", Usage: "serial number to have (default: made at the first start)", Set: cmdline.String(&o.serial)},
 		&cmdline.Flag{Name: "face", Value: "tty|script|none", Usage: "how it is operated (default tty)", Set: oneOf(&o.face, "tty", "script", "none")},
@@ -91,14 +91,31 @@ func (o *options) defaults() error {
 	if err != nil {
 		return cmdline.Failed(err, "give -listen, -keys and -state")
 	}
+	base := d.State
+	if os.Geteuid() == 0 && os.Getenv(rundir.Env) == "" { // root's state folder is for logs
+		base = "/var/lib/openped"
+		if err := os.MkdirAll(base, 0o700); err != nil {
+			return cmdline.Failed(err, "give -keys and -state")
+		}
+	}
 	if o.state == "" {
-		o.state = filepath.Join(d.State, "softped.json")
+		o.state = filepath.Join(base, "softped.json")
 	}
 	if o.keys == "" {
-		o.keys = filepath.Join(d.State, "pedkeys")
+		o.keys = filepath.Join(base, "pedkeys")
 		if err := os.MkdirAll(o.keys, 0o700); err != nil {
 			return cmdline.Failed(err, "give -keys")
 		}
+	}
+	return nil
+}
+
+func (o *options) addKeys(v string) error {
+	for name := range strings.SplitSeq(v, ",") {
+		if err := rpv.CheckName(name); err != nil {
+			return err
+		}
+		o.blanks = append(o.blanks, name)
 	}
 	return nil
 }
