@@ -130,4 +130,3 @@ func listen(path, flag string) (*back.Listener, error) {
 	}
 	return l, nil
 }
-
