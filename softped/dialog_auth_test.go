@@ -2,9 +2,13 @@ package softped
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"openped/internal/atomicfile"
 	"openped/protocol"
 	"openped/rpv"
 )
@@ -300,5 +304,57 @@ func TestTypeAheadIsDropped(t *testing.T) {
 		b.press("4E").wantShare(protocol.OpAuthenticate, setA, 1)
 		b.stop(stopLost)
 		_ = b.over()
+	})
+}
+
+// A key file that cannot be read is a notice, and the file stays as it is.
+func TestUnreadableKey(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.make("blue1", protocol.KeySO, setA, 1, 1, 1, "", false)
+		whole, err := os.ReadFile(filepath.Join(b.keys.Dir, "blue1.pedkey"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, content := range map[string][]byte{"cut": whole[:len(whole)-1], "foreign": []byte("hello"), "empty": nil} {
+			if err := os.WriteFile(filepath.Join(b.keys.Dir, name+".pedkey"), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.start(authSO)
+		b.at("login.insert")
+		for _, name := range []string{"cut", "foreign", "empty"} {
+			b.insert(name).press("E").at("notice.key-fault", "PED Key unreadable.").quiet()
+		}
+		b.insert("blue1").press("E")
+		get[*protocol.KeyPresented](b)
+		b.stop(stopLost)
+		_ = b.over()
+		if got, err := os.ReadFile(filepath.Join(b.keys.Dir, "cut.pedkey")); err != nil || !bytes.Equal(got, whole[:len(whole)-1]) {
+			t.Error("a key file was changed")
+		}
+	})
+}
+
+// A key is a physical thing: it is in one port at a time.
+func TestKeyInOnePortOnly(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.blank("k1", "k2")
+		other, err := New(Config{Serial: "PED-2", Keys: b.keys, State: &MemState{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.insert("k1").insert("k1")
+		if err := other.Insert("k1"); !errors.Is(err, atomicfile.ErrLocked) {
+			t.Errorf("in two ports: %v", err)
+		}
+		b.insert("k2")
+		if err := other.Insert("k1"); err != nil {
+			t.Error(err)
+		}
+		b.p.Remove()
+		if err := other.Insert("k2"); err != nil {
+			t.Error(err)
+		}
+		other.Remove()
 	})
 }

@@ -79,10 +79,14 @@ func (p *PED) authSession(l *link, j *job, o *op) {
 	}
 	if err == nil {
 		o.show(o.computePage())
+		j.ending.Store(true)
 		err = l.auth(in, key)
 	}
 	if err == nil {
 		p.finish(l, j)
+		if l.isOver() { // in this moment; nobody has shown it
+			p.say(l.head.failedPage("No session."))
+		}
 		return
 	}
 	key.destroy()

@@ -19,10 +19,16 @@ var (
 
 // port is the one USB socket for PED keys.
 type port struct {
-	store rpv.Store
-	mu    sync.Mutex
-	name  string // of the key inside, "" for none
-	gen   uint64 // counts insertions and removals
+	store   rpv.Store
+	mu      sync.Mutex
+	name    string // of the key inside, "" for none
+	gen     uint64 // counts insertions and removals
+	release func() // lets other PEDs have the key
+}
+
+// holder is a store that knows that a key can be in one port only.
+type holder interface {
+	Hold(name string) (release func(), err error)
 }
 
 // held is a key as it was read from the port.
@@ -51,15 +57,31 @@ func (p *port) insert(name string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if h, ok := p.store.(holder); ok && name != p.name {
+		release, err := h.Hold(name)
+		if err != nil {
+			return err
+		}
+		p.letGo()
+		p.release = release
+	}
 	p.name = name
 	p.gen++
 	return nil
+}
+
+func (p *port) letGo() {
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
 }
 
 // remove pulls the key, if any.
 func (p *port) remove() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.letGo()
 	p.name = ""
 	p.gen++
 }

@@ -239,6 +239,7 @@ func TestOldStartCounter(t *testing.T) {
 		r.wantAlert()
 		// Another PED, which has seen neither, and the key that has.
 		r.unplug()
+		r.p.Remove()
 		p, err := New(Config{Serial: "PED-2", Keys: r.keys, State: &MemState{}, Roots: r.p.cfg.Roots, Cost: rpv.LightCost()})
 		if err != nil {
 			t.Fatal(err)

@@ -60,6 +60,7 @@ func run(args []string) error {
 		}
 		defer control.Close()
 	}
+	defer ped.Remove() // other PEDs may have the key then
 	o.banner(os.Stderr, ped.Info())
 	return serve(ctx, stop, o, ped, pedSocket, control)
 }
