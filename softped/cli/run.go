@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"openped/internal/cmdline"
+	"openped/internal/secret"
+	"openped/softped"
+	"openped/softped/back"
+	"openped/softped/face"
+)
+
+// Main runs softped and returns its exit code.
+func Main(args []string, in *os.File, out, err io.Writer) int {
+	return cmdline.Report(err, "softped", run(args, streams{in, out, err}))
+}
+
+// streams are the standard ones.
+type streams struct {
+	in       *os.File
+	out, err io.Writer
+}
+
+// errHelp: the help was asked for and printed.
+var errHelp = errors.New("help")
+
+func run(args []string, std streams) error {
+	o, err := parse(args, std.out)
+	if errors.Is(err, errHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	dumps := secret.DisableDumps()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	log, closeLog := o.log(std.err)
+	defer closeLog()
+	if dumps != nil {
+		log.Warn("core dumps could not be switched off", "error", dumps)
+	}
+	unlock, err := o.lockState()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	ped, err := o.build(log)
+	if err != nil {
+		return err
+	}
+	pedSocket, err := listen(o.listen, "-listen")
+	if err != nil {
+		return err
+	}
+	defer pedSocket.Close()
+	var control *back.Listener
+	if o.control != "" {
+		if control, err = listen(o.control, "-control"); err != nil {
+			return err
+		}
+		defer control.Close()
+	}
+	defer ped.Remove() // other PEDs may have the key then
+	o.banner(std.err, ped.Info())
+	return serve(ctx, stop, o, std, ped, pedSocket, control)
+}
+
+// serve runs until a signal, the face's end, or the loss of a socket.
+func serve(ctx context.Context, stop func(), o *options, std streams, ped *softped.PED, pedSocket, control *back.Listener) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	failed := make(chan error, 3)
+	run := func(f func() error) {
+		wg.Go(func() {
+			if err := f(); err != nil {
+				failed <- err
+				stop()
+			}
+		})
+	}
+	run(func() error { return pedSocket.ServePED(ctx, ped) })
+	if control != nil {
+		run(func() error { return control.ServeControl(ctx, ped) })
+	}
+	err := show(ctx, o, std, ped)
+	stop()
+	wg.Wait()
+	if err == nil || errors.Is(err, face.ErrQuit) || errors.Is(err, context.Canceled) {
+		select {
+		case err = <-failed:
+		default:
+			err = nil
+		}
+	}
+	return err
+}
+
+// show runs the face in the foreground.
+func show(ctx context.Context, o *options, std streams, ped *softped.PED) error {
+	switch o.face {
+	case "tty":
+		err := (&face.TTY{PED: ped, In: std.in, Out: std.out}).Run(ctx)
+		if errors.Is(err, face.ErrNoTerminal) {
+			return cmdline.Failed(err, "")
+		}
+		return err
+	case "script":
+		// A read from a pipe cannot be called off: it is left behind when a signal
+		// comes first.
+		done := make(chan error, 1)
+		go func() { done <- (&face.Script{PED: ped, Out: std.out, Echo: o.echo}).Run(ctx, std.in) }()
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func listen(path, flag string) (*back.Listener, error) {
+	l, err := back.Listen(path)
+	if errors.Is(err, back.ErrSocketInUse) {
+		return nil, cmdline.Failed(err, "stop the other softped, or give "+flag+" another path")
+	}
+	if err != nil {
+		return nil, cmdline.Failed(fmt.Errorf("cannot listen: %w", err), "give "+flag+" a path in a folder that this user may write to")
+	}
+	return l, nil
+}
