@@ -8,7 +8,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"softped": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"softped": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }})
+}
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
