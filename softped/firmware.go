@@ -193,6 +193,12 @@ func (p *PED) SetMode(m protocol.PEDMode) error {
 		return ErrMode
 	}
 	p.mu.Lock()
+	if j := p.deciding; j != nil && j.ctx.Err() != nil { // cancelled, and about to end
+		p.mu.Unlock()
+		j.ending.Store(true)
+		j.settle()
+		p.mu.Lock()
+	}
 	if p.busy {
 		p.mu.Unlock()
 		return ErrBusy
@@ -202,7 +208,12 @@ func (p *PED) SetMode(m protocol.PEDMode) error {
 	p.mu.Unlock()
 	p.dropCache()
 	p.hangUp(nil)
-	p.rest()
+	p.mu.Lock()
+	if !p.busy {
+		p.notice = 0
+		p.ui.show(idlePage(m)) // also if it was that already: a script waits for it
+	}
+	p.mu.Unlock()
 	p.tell(protocol.EvtState)
 	return nil
 }

@@ -23,14 +23,14 @@ func (p *PED) restLocked() {
 		return
 	}
 	p.notice = 0
+	pg := idlePage(p.mode)
 	switch {
 	case p.menu != menuNone:
-		p.ui.show(p.menuPage())
+		pg = p.menuPage()
 	case p.conn != nil && p.conn.inSession():
-		p.ui.show(readyPage(p.mode))
-	default:
-		p.ui.show(idlePage(p.mode))
+		pg = readyPage(p.mode)
 	}
+	p.ui.showNew(pg)
 }
 
 // say shows the result of an operation: a key press or noticeTime removes it.

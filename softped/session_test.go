@@ -82,8 +82,8 @@ func TestNothingShownToStrangers(t *testing.T) {
 		r.wantAlert()
 		r.toPED([]byte("\x20 a record of no session"))
 		r.still()
-		if s := r.p.Screen(); s.Seq != seq && s.ID != "idle" {
-			t.Errorf("the LCD showed %s", s.ID)
+		if s := r.p.Screen(); s.Seq != seq {
+			t.Error("the LCD changed")
 		}
 		for _, s := range history(r.p) {
 			if s.ID != "idle" {

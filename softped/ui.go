@@ -57,6 +57,15 @@ func (u *ui) show(p page) {
 	u.notify()
 }
 
+// showNew is show, unless p is on the LCD already: a stranger's handshake that
+// came to nothing must not even make it flicker.
+func (u *ui) showNew(p page) {
+	s := u.screen()
+	if s.ID != p.id || s.Lines != p.lines(-1) {
+		u.show(p)
+	}
+}
+
 // redraw changes the rows of the screen that is shown, or the seconds left.
 func (u *ui) redraw(p page, secs int) {
 	u.mu.Lock()
