@@ -64,11 +64,8 @@ func (d *demo) start() (err error) {
 	if err := os.Mkdir(s.path("keys"), 0o700); err != nil {
 		return err
 	}
-	args := []string{"-listen", sock, "-keys", s.path("keys"), "-state", s.path("ped.state"), "-root", s.path("origin/origin.pem"), "-mode", "pair"}
-	for _, c := range []custodian{operator, other, blue1, blue2, blue3, domain} {
-		args = append(args, "-blank", c.key)
-	}
-	d.ped, err = startPED(s, args...)
+	d.ped, err = startPED(s, "-listen", sock, "-keys", s.path("keys"), "-state", s.path("ped.state"), "-root", s.path("origin/origin.pem"),
+		"-mode", "pair", "-newkeys", "orange1,orange2,blue1,blue2,blue3,red1")
 	if err != nil {
 		return err
 	}
@@ -146,13 +143,8 @@ func (d *demo) makeVector(flags string, c custodian) error {
 	return d.expect("the vector is on an orange key with a PIN", d.ends(mark, noError))
 }
 
-func (d *demo) disconnect(flags string) error {
-	defer time.Sleep(time.Second) // TMP
-	return d.simple("ped disconnect"+flags, noError)
-}
-
 func (d *demo) reconnect() error {
-	if err := d.disconnect(""); err != nil {
+	if err := d.simple("ped disconnect", noError); err != nil {
 		return err
 	}
 	return d.expect("connected without a password", d.simple(d.connect(""), noError))
@@ -252,7 +244,7 @@ func (d *demo) wrongPIN() error {
 }
 
 func (d *demo) rogue() error {
-	if err := d.disconnect(""); err != nil {
+	if err := d.simple("ped disconnect", noError); err != nil {
 		return err
 	}
 	thief, err := d.steal()
@@ -282,7 +274,7 @@ func (d *demo) secondHSM() error {
 	if err := d.makeVector(" -slot 2", other); err != nil {
 		return err
 	}
-	return d.disconnect(" -slot 2")
+	return d.simple("ped disconnect -slot 2", noError)
 }
 
 func (d *demo) foreignOrange() error {
@@ -294,14 +286,11 @@ func (d *demo) foreignOrange() error {
 		return err
 	}
 	screens := d.ped.mark()
-	// The HSM gives the PED a second try before it says so.
-	for _, who := range []string{operator.who + " of the first HSM", "and once more"} {
-		if err := d.insert(who, operator.key, "key.insert"); err != nil {
-			return err
-		}
-		if err := d.at("notice.failed", "", ""); err != nil {
-			return err
-		}
+	if err := d.insert(operator.who+" of the first HSM", operator.key, "key.insert"); err != nil {
+		return err
+	}
+	if err := d.at("notice.failed", "", ""); err != nil {
+		return err
 	}
 	if err := d.expect("the channel is refused", d.ends(mark, "CKR_PED_AUTH_FAILED")); err != nil {
 		return err
