@@ -1,4 +1,4 @@
-// Package pedclient runs the HSM slots of this host (docs/SPEC.md, "Link",
+// Package pedclient runs the HSM slots of this host (docs/SPEC.md, "The link",
 // "The HSM socket" and "PEDclient"): it connects each slot to the PED behind a
 // PEDserver, serves local callers over the HSM socket, and keeps an audit log
 // per slot.

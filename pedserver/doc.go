@@ -1,5 +1,5 @@
 // Package pedserver is the relay between the PED on this workstation and the
-// HSM host that has it at the moment (docs/SPEC.md, "Link" and "PEDserver").
+// HSM host that has it at the moment (docs/SPEC.md, "The link" and "PEDserver").
 //
 // It keeps the device open, admits one HSM connection at a time and carries the
 // channel's frames both ways without looking into them: it does not link the
