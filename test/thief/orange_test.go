@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"openped/hsm"
 	"openped/hsm/hsmtest"
@@ -239,7 +240,7 @@ func TestOldHSMIdentity(t *testing.T) {
 // newTwin is another PED for the same HSM and the same PED keys.
 func newTwin(t testing.TB, r *rig) *rig {
 	t.Helper()
-	twin := &rig{HSM: r.HSM, t: t, state: &softped.MemState{}, keys: r.keys}
+	twin := &rig{HSM: r.HSM, t: t, born: time.Now(), state: &softped.MemState{}, keys: r.keys}
 	ped, err := softped.New(softped.Config{Serial: "PED-0002", Keys: r.keys, State: twin.state, Cost: rpv.LightCost(),
 		Roots: []*x509.Certificate{r.Origin.Cert}})
 	if err != nil {

@@ -26,6 +26,7 @@ type rig struct {
 	*hsmtest.HSM
 	t      testing.TB
 	ped    *softped.PED
+	born   time.Time
 	state  *softped.MemState
 	keys   rpv.DirStore
 	people *softpedtest.Driver
@@ -49,7 +50,7 @@ const serial = "7000001"
 func newRig(t testing.TB, edit func(*softped.Config)) *rig {
 	t.Helper()
 	h := hsmtest.NewHSM(t, serial, "")
-	r := &rig{HSM: h, t: t, state: &softped.MemState{}}
+	r := &rig{HSM: h, t: t, born: time.Now(), state: &softped.MemState{}}
 	ped, dir := softpedtest.NewPED(t, func(c *softped.Config) {
 		c.State, c.Roots = r.state, append(c.Roots, h.Origin.Cert)
 		if edit != nil {
@@ -68,12 +69,11 @@ func (r *rig) plug() *hsmtest.Conn {
 		<-r.served
 	}
 	host, dev := hsmtest.Pipe()
-	start := time.Now()
 	tap := func(toPED bool) func([]byte) []byte {
 		return func(f []byte) []byte {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.wire = append(r.wire, frame{time.Since(start), toPED, f})
+			r.wire = append(r.wire, frame{time.Since(r.born), toPED, f})
 			return f
 		}
 	}
