@@ -174,9 +174,15 @@ func (c *pedConn) prove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, proofTime, errSilent)
 	defer cancel()
 	var label string
-	c.slot.d.View(func(st *State) { label = st.Label })
+	var live protocol.SetID // so that the PED takes this set of an orange key that a crash left two on, and no cached other one
+	c.slot.d.View(func(st *State) {
+		label = st.Label
+		if c.mode == channel.ModeRPV && st.RPV != nil {
+			live = st.RPV.Set
+		}
+	})
 	u, hello, err := channel.NewU(channel.UConfig{
-		Mode: c.mode, Serial: c.slot.id.Serial, Label: label, Firmware: c.slot.id.Firmware,
+		Mode: c.mode, Serial: c.slot.id.Serial, Label: label, Firmware: c.slot.id.Firmware, LiveSet: live,
 		Chain: c.slot.chain, Static: c.slot.static, Password: c.password.Bytes(), Verifier: c.slot.verifier(),
 		Limits: c.slot.limits,
 	})

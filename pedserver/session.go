@@ -78,7 +78,9 @@ func (s *session) fromHost(ctx context.Context) error {
 		case protocol.PEDFrame:
 			s.meta.frame(time.Now())
 			s.log.Log(ctx, logs.LevelTrace, "frame to PED", "bytes", len(b.Bytes))
-			err = bounded(ctx, s.cfg.DeviceWait, func(ctx context.Context) error { return s.hold.dev.Send(ctx, b.Bytes) })
+			// Not under ctx: a frame that the end of the session cuts in half would
+			// take the PED with it.
+			err = bounded(context.WithoutCancel(ctx), s.cfg.DeviceWait, func(ctx context.Context) error { return s.hold.dev.Send(ctx, b.Bytes) })
 			if err != nil {
 				s.log.Warn("PED does not take a frame", "err", err)
 				return errors.Join(errDevice, protocol.Error{Code: protocol.LinkErrPEDLost})
