@@ -109,6 +109,19 @@ func (s *Stage) Close(keep bool) error {
 	return os.RemoveAll(s.Dir)
 }
 
+// ExitCode is the exit code in an error of Run: 0 for none, -1 for a program that
+// was killed or did not start.
+func ExitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -1
+}
+
 // Exists reports whether there is a file at path.
 func Exists(path string) bool {
 	_, err := os.Stat(path)
