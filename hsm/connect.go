@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"openped/certs"
 	"openped/internal/audit"
 	"openped/internal/secret"
 	"openped/protocol"
@@ -174,7 +173,9 @@ func (c *pedConn) prove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, proofTime, errSilent)
 	defer cancel()
 	var label string
-	var live protocol.SetID // so that the PED takes this set of an orange key that a crash left two on, and no cached other one
+	// The RPV in force: the PED takes this set from an orange key that a crash
+	// left two on, and no other one from its cache.
+	var live protocol.SetID
 	c.slot.d.View(func(st *State) {
 		label = st.Label
 		if c.mode == channel.ModeRPV && st.RPV != nil {
@@ -183,7 +184,7 @@ func (c *pedConn) prove(ctx context.Context) error {
 	})
 	u, hello, err := channel.NewU(channel.UConfig{
 		Mode: c.mode, Serial: c.slot.id.Serial, Label: label, Firmware: c.slot.id.Firmware, LiveSet: live,
-		Chain: c.slot.chain, Static: c.slot.static, Password: c.password.Bytes(), Verifier: c.slot.verifier(),
+		Chain: c.slot.chain, Static: c.slot.static, Password: c.password.Bytes(), Verifier: c.slot.rpks,
 		Limits: c.slot.limits,
 	})
 	if err != nil {
@@ -424,18 +425,6 @@ func pedName(serial, firmware string) string {
 		return ""
 	}
 	return serial + " " + firmware
-}
-
-// verifier says which orange keys this HSM takes.
-func (s *Slot) verifier() channel.PeerVerifier {
-	return &certs.RPKVerifier{
-		IssuingDER: s.chain[1],
-		Listed: func(fp [64]byte) (listed bool) {
-			s.d.View(func(st *State) { listed = st.listed(fp) })
-			return listed
-		},
-		Own: s.isOwn,
-	}
 }
 
 // sleep waits, or returns the context's cause.

@@ -341,6 +341,11 @@ func TestReuseRPV(t *testing.T) {
 		_, err = a.Login(p, blue[0], blue[1])
 		want(t, err, hsmapi.CKR_OK)
 	}
+	q.Clear()
+	q.ForgetOrange(true)
+	q.Insert(o1, o2)
+	_, err = b.Login(q, blue[0], blue[1])
+	want(t, err, hsmapi.CKR_OK)
 }
 
 // A mistyped orange PIN in either pass changes nothing.

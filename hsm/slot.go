@@ -36,8 +36,9 @@ type Slot struct {
 	static  *ecdh.PrivateKey // of this start
 	chain   [][]byte         // of the static key
 	own     map[[64]byte]bool
-	timeout uint16         // seconds
-	limits  channel.Limits // zero but in tests
+	rpks    *certs.RPKVerifier // one for all handshakes: it remembers what it has verified
+	timeout uint16             // seconds
+	limits  channel.Limits     // zero but in tests
 
 	mu      sync.Mutex // never held while anything is waited for
 	running *ceremony
@@ -111,6 +112,14 @@ func newSlot(d Driver, o Options) (*Slot, error) {
 			return nil, errorf(hsmapi.CKR_DEVICE_ERROR, "", "the HSM's certificates cannot be read").with(err)
 		}
 		s.own[certs.SPKIFingerprint(c.RawSubjectPublicKeyInfo)] = true
+	}
+	s.rpks = &certs.RPKVerifier{
+		IssuingDER: issuing,
+		Listed: func(fp [64]byte) (listed bool) {
+			s.d.View(func(st *State) { listed = st.listed(fp) })
+			return listed
+		},
+		Own: s.isOwn,
 	}
 	for _, r := range append(notes, audit.Record{Event: "start", Result: fmt.Sprintf("start counter %d", counter)}) {
 		if err := s.log(r); err != nil {

@@ -173,12 +173,9 @@ func (s *session) create(m *protocol.CreateKeyset) error {
 			return err
 		}
 		if !done.Set.IsZero() {
-			s.p.change(func() {
-				s.p.live[done.Set] = true
-				if m.KeyType == protocol.KeyRPK {
-					s.p.cached = nil
-				}
-			})
+			if m.KeyType == protocol.KeyRPK {
+				s.p.change(func() { s.p.cached = nil })
+			}
 			// The key that is still in the port is promoted at once.
 			if k := s.p.Keys.Take(s.last); s.last != "" && k.Pending != nil && k.Pending.ID == done.Set {
 				if err := k.Promote(done.Set); err != nil {

@@ -92,9 +92,6 @@ type PED struct {
 	Silent bool
 	// Auth, if set, may replace what the orange keys say in the handshake.
 	Auth func(*channel.AuthInput)
-	// TryPending has an orange key's pending set read rather than the current one,
-	// as a PED does that saw it written and the current one refused.
-	TryPending bool
 
 	mu        sync.Mutex
 	wake      chan struct{}
@@ -109,7 +106,6 @@ type PED struct {
 	cached    *orange
 	cache     bool
 	counters  map[[64]byte]uint64
-	live      map[protocol.SetID]bool
 	cut       int // frames until the connection is cut; 0: never
 	frames    int
 }
@@ -124,7 +120,7 @@ type orange struct {
 // NewPED returns a current PED that knows the given origin roots.
 func NewPED(keys *Keyring, roots ...*x509.Certificate) *PED {
 	return &PED{Serial: "PED0001", Firmware: "2.9.0", Roots: roots, Keys: keys, cache: true,
-		wake: make(chan struct{}), counters: map[[64]byte]uint64{}, live: map[protocol.SetID]bool{}}
+		wake: make(chan struct{}), counters: map[[64]byte]uint64{}}
 }
 
 // change changes what the custodians will do and wakes the PED.

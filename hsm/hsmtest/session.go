@@ -317,7 +317,8 @@ func (s *session) credentials() (*channel.AuthInput, error) {
 	p.mu.Lock()
 	o := p.cached
 	p.mu.Unlock()
-	if o == nil || o.issuer != issuer {
+	live := s.v.Hello().LiveSet
+	if o == nil || o.issuer != issuer || o.set != live {
 		var err error
 		if o, err = s.readOrange(issuer); err != nil {
 			return nil, err
@@ -343,7 +344,7 @@ func (s *session) readOrange(issuer [64]byte) (*orange, error) {
 		}
 		k := p.Keys.Take(ins.Key)
 		set := k.Current
-		if k.Pending != nil && (set == nil || p.TryPending || p.knowsLive(k.Pending.ID)) {
+		if k.Pending != nil && (set == nil || k.Pending.ID == s.v.Hello().LiveSet) {
 			set = k.Pending
 		}
 		if set == nil || set.RPK == nil || !set.Lists(issuer) {
@@ -369,12 +370,6 @@ func (s *session) readOrange(issuer [64]byte) (*orange, error) {
 		p.mu.Unlock()
 		return o, nil
 	}
-}
-
-func (p *PED) knowsLive(id protocol.SetID) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.live[id]
 }
 
 // save stores a key, or dies trying.
