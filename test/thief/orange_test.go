@@ -1,6 +1,7 @@
 package thief
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -140,8 +141,8 @@ func TestOrangeKeyAsksNoPINForOthers(t *testing.T) {
 }
 
 // TestRotationEndsOldOrangeKeys: after a new RPV is made, an orange key of the old
-// one, a copy that a thief has kept, is of no use, PIN or no PIN; while the new
-// one is being made it still works.
+// one, a copy that a thief has kept with its PIN, is of no use to him, with
+// whatever PED of his own; and an honest PED does not ask for its PIN any more.
 //
 // Rule out: in hsm's commitRPV, add the new list to the old one and keep the old
 // value.
@@ -151,36 +152,58 @@ func TestRotationEndsOldOrangeKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	value, rpk := r.steal(orange)
+	private, err := rpk.Key()
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief := channel.AuthInput{RPKCert: rpk.Certs[0].DER, RPK: private, RPV: value.Bytes()}
+	wants(t, r.loginWith(thief), hsmapi.CKR_PED_REFUSED) // control: he is taken for a PED
+	wants(t, r.connect(""), hsmapi.CKR_OK)
+
 	next := custodian{Key: "orange2", PIN: "75319864"}
 	g := r.login(hsmapi.CKR_OK, blue[0], blue[1])
 	r.vector(r.HSM, g, next)
-	if err := r.keys.Save(orange.Key, old); err != nil {
-		t.Fatal(err)
-	}
-	try := func(k custodian, code hsmapi.Code) {
-		t.Helper()
-		wants(t, r.Slot.Disconnect(t.Context()), hsmapi.CKR_OK)
-		r.plug()
-		if err := r.ped.SetMode(protocol.PEDModeRemote); err != nil {
-			t.Fatal(err)
-		}
-		wants(t, r.connect(""), hsmapi.CKR_OK)
-		c := start(func() error {
-			_, err := r.Slot.Login(t.Context(), protocol.RoleSO, nil)
-			return err
-		})
-		r.offer(k)
-		if code == hsmapi.CKR_OK {
-			r.share(blue[1], true)
-			r.share(blue[2], false)
-		}
-		r.ends(c, code)
-	}
-	try(orange, hsmapi.CKR_PED_AUTH_FAILED)
+	wants(t, r.loginWith(thief), hsmapi.CKR_PED_AUTH_FAILED)
 	if n := len(r.State().Failed); n != 0 {
 		t.Errorf("a key that is not listed fills the HSM's state: %d entries", n)
 	}
-	try(next, hsmapi.CKR_OK)
+	if err := r.keys.Save(orange.Key, old); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, r.connect(""), hsmapi.CKR_OK)
+	c := start(func() error {
+		_, err := r.Slot.Login(t.Context(), protocol.RoleSO, nil)
+		return err
+	})
+	follow := r.watch()
+	r.people.Wait("key.insert").Insert(orange.Key).Press("E").Wait("notice.wrong-key")
+	if s := follow.shown(); slices.Contains(s, "key.pin") {
+		t.Errorf("the PIN of an old orange key was asked: %v", s)
+	}
+	r.people.Insert(next.Key).Press("E").Wait("key.pin").Press(next.PIN + "E")
+	r.share(blue[1], true)
+	r.share(blue[2], false)
+	r.ends(c, hsmapi.CKR_OK)
+}
+
+// loginWith has the HSM connect to a thief's PED, and somebody log in: the PED
+// refuses that, if the HSM has taken it for one.
+func (r *rig) loginWith(in channel.AuthInput) error {
+	r.t.Helper()
+	wants(r.t, r.Slot.Disconnect(r.t.Context()), hsmapi.CKR_OK)
+	a, b := hsmtest.Pipe()
+	ctx, stop := context.WithTimeout(r.t.Context(), time.Minute)
+	played := make(chan error, 1)
+	go func() { played <- r.fakePED(ctx, b, in) }()
+	err := r.Slot.Connect(ctx, a, hsm.ConnectOptions{})
+	if err == nil {
+		_, err = r.Slot.Login(ctx, protocol.RoleSO, nil)
+	}
+	stop()
+	<-played
+	wants(r.t, r.Slot.Disconnect(r.t.Context()), hsmapi.CKR_OK)
+	return err
 }
 
 // TestOldHSMIdentity: what was stolen of an HSM before its last start, and be it

@@ -2,6 +2,7 @@ package thief
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -16,15 +17,15 @@ import (
 )
 
 // fakePED is somebody at the other end of the HSM's link who answers a handshake
-// as a PED would, with the password that he guesses.
-func fakePED(ctx context.Context, h *hsmtest.HSM, c *hsmtest.Conn, guess string) error {
+// as a PED would, with what he has or guesses.
+func (r *rig) fakePED(ctx context.Context, c *hsmtest.Conn, in channel.AuthInput) error {
 	hello, err := c.Recv(ctx)
 	if err != nil {
 		return err
 	}
 	v, reply, err := channel.NewV(channel.VConfig{
 		Modes:    func(channel.Mode) bool { return true },
-		Verifier: &certs.HSMVerifier{}, AllowUnknownRoot: true, CheckCounter: func(channel.Identity) error { return nil },
+		Verifier: &certs.HSMVerifier{Roots: []*x509.Certificate{r.Origin.Cert}}, CheckCounter: func(channel.Identity) error { return nil },
 	}, hello)
 	if err != nil {
 		return err
@@ -44,7 +45,8 @@ func fakePED(ctx context.Context, h *hsmtest.HSM, c *hsmtest.Conn, guess string)
 		}
 		switch ev {
 		case channel.EvBegin:
-			rec, err := v.Auth(channel.AuthInput{Serial: "PED-EVIL", Firmware: "2.9.0", Password: []byte(guess)})
+			in.Serial, in.Firmware = "PED-EVIL", "2.9.0"
+			rec, err := v.Auth(in)
 			if err != nil {
 				return err
 			}
@@ -52,9 +54,31 @@ func fakePED(ctx context.Context, h *hsmtest.HSM, c *hsmtest.Conn, guess string)
 				return err
 			}
 		case channel.EvConfirmed:
-			return nil
+			return fakeRefusal(ctx, c, v.Session())
 		}
 	}
+}
+
+// fakeRefusal takes what the HSM wants first, if anything, and refuses it.
+func fakeRefusal(ctx context.Context, c *hsmtest.Conn, s *channel.Session) error {
+	defer s.Wipe()
+	rec, err := c.Recv(ctx)
+	if err != nil {
+		return err
+	}
+	_, b, err := s.Open(rec)
+	if err != nil {
+		return err
+	}
+	m, err := protocol.DecodeMessage(b)
+	if err != nil {
+		return err
+	}
+	no, err := s.Seal(protocol.EncodeMessage(&protocol.Cancel{Ceremony: protocol.CeremonyOf(m), Reason: protocol.CancelRefused}))
+	if err != nil {
+		return err
+	}
+	return c.Send(ctx, no)
 }
 
 // connectFake connects the HSM, by password, to a fake PED that guesses.
@@ -62,7 +86,7 @@ func (r *rig) connectFake(password, guess string) error {
 	a, b := hsmtest.Pipe()
 	ctx, stop := context.WithTimeout(r.t.Context(), time.Minute)
 	played := make(chan error, 1)
-	go func() { played <- fakePED(ctx, r.HSM, b, guess) }()
+	go func() { played <- r.fakePED(ctx, b, channel.AuthInput{Password: []byte(guess)}) }()
 	err := r.Slot.Connect(ctx, a, otp(password))
 	stop()
 	<-played

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,8 @@ type rig struct {
 
 	served chan struct{} // the PED's last host is gone
 	line   *hsmtest.Conn // the HSM's end of the last connection
+
+	onFrame atomic.Pointer[func()] // called for each
 
 	mu   sync.Mutex
 	wire []frame // what passed between the two
@@ -72,8 +75,11 @@ func (r *rig) plug() *hsmtest.Conn {
 	tap := func(toPED bool) func([]byte) []byte {
 		return func(f []byte) []byte {
 			r.mu.Lock()
-			defer r.mu.Unlock()
 			r.wire = append(r.wire, frame{time.Since(r.born), toPED, f})
+			r.mu.Unlock()
+			if on := r.onFrame.Load(); on != nil {
+				(*on)()
+			}
 			return f
 		}
 	}
