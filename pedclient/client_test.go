@@ -325,3 +325,25 @@ func TestNewRefuses(t *testing.T) {
 		t.Error("bad serial")
 	}
 }
+
+func FuzzSettings(f *testing.F) {
+	f.Add([]byte(`{"magic":"openped-pedclient-slot","version":1,"host":"h","port":1503,"later":[1]}`))
+	f.Add([]byte(`{"magic":"openped-pedclient-slot","version":2}`))
+	f.Add([]byte(`[]`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := &settings{path: filepath.Join(t.TempDir(), "s")}
+		if s.decode(b) != nil {
+			return
+		}
+		if s.port < 0 || s.port > 65535 {
+			t.Errorf("port %d", s.port)
+		}
+		if err := s.set("x", 1); err != nil {
+			t.Fatal(err)
+		}
+		again, err := openSettings(s.path)
+		if err != nil || again.host != "x" || again.port != 1 || len(again.rest) != len(s.rest) {
+			t.Errorf("%v: %+v", err, again)
+		}
+	})
+}

@@ -86,7 +86,11 @@ type fakeServer struct {
 	mu    sync.Mutex
 	conns []net.Conn
 	busy  bool
+	mute  bool
 }
+
+// freeze makes it say nothing any more.
+func (s *fakeServer) freeze() { s.mu.Lock(); s.mute = true; s.mu.Unlock() }
 
 func newFakeServer(t *testing.T, ped *hsmtest.PED) *fakeServer {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -136,7 +140,9 @@ func (s *fakeServer) serve(c net.Conn) {
 	send := func(b protocol.Body) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		_ = protocol.WriteBody(c, b)
+		if !s.mute {
+			_ = protocol.WriteBody(c, b)
+		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

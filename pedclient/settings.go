@@ -56,18 +56,27 @@ func openSettings(path string) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.decode(b); err != nil {
+		return nil, fmt.Errorf("%s %w", path, err)
+	}
+	return s, nil
+}
+
+// decode reads a settings file; the error completes a sentence that begins with
+// its name.
+func (s *settings) decode(b []byte) error {
 	var f settingsFile
 	if json.Unmarshal(b, &f) != nil || json.Unmarshal(b, &s.rest) != nil || f.Magic != settingsMagic {
-		return nil, fmt.Errorf("%s is no settings file of pedclient, or damaged: move it aside and run `ped set` again", path)
+		return errors.New("is no settings file of pedclient, or damaged: move it aside and run `ped set` again")
 	}
 	if f.Version != settingsVersion {
-		return nil, fmt.Errorf("%s is of version %d, this pedclient knows version %d: install the newer release", path, f.Version, settingsVersion)
+		return fmt.Errorf("is of version %d, this pedclient knows version %d: install the newer release", f.Version, settingsVersion)
 	}
 	if f.Port < 0 || f.Port > 65535 || len(f.Host) > 255 {
-		return nil, fmt.Errorf("%s is damaged: move it aside and run `ped set` again", path)
+		return errors.New("is damaged: move it aside and run `ped set` again")
 	}
 	s.host, s.port = f.Host, f.Port
-	return s, nil
+	return nil
 }
 
 // get returns the stored address; host is empty when there is none.

@@ -131,7 +131,7 @@ func (s SlotStatus) show(p func(string, ...any)) {
 	}
 	p("  Ped2 Connection Status:  Connected")
 	p("  PEDserver:               %s", cmdline.Printable(s.PEDServer))
-	proof := "not yet, says the PEDserver"
+	proof := "not yet"
 	if s.Proven {
 		proof = "yes"
 	}

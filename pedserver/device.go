@@ -230,8 +230,9 @@ func (p *ped) take() (*hold, error) {
 
 // release takes the device back and makes the PED idle: whoever asked its
 // custodian for something is gone. Until that is done the PED stays taken. A
-// PED that does not obey is closed, and opened afresh by run.
-func (p *ped) release(h *hold) {
+// PED that does not obey is closed, and opened afresh by run. When ctx has ended
+// nobody comes next, and it is only told.
+func (p *ped) release(ctx context.Context, h *hold) {
 	close(h.done)
 	select {
 	case <-h.lost:
@@ -243,10 +244,10 @@ func (p *ped) release(h *hold) {
 	default:
 	}
 	err := bounded(context.Background(), p.cfg.DeviceWait, h.dev.Cancel)
-	if err == nil {
+	if err == nil && ctx.Err() == nil {
 		err = bounded(context.Background(), p.cfg.DeviceWait, h.dev.Ping)
 	}
-	if err == nil {
+	if err == nil && ctx.Err() == nil {
 		// What the old dialogue still had under way is not for the next holder.
 		select {
 		case <-h.idle:

@@ -40,14 +40,14 @@ func New(cfg Config) *Server {
 // returns nil after ctx, or the error of a listener that failed by itself.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var conns, rest sync.WaitGroup
+	var acceptors, conns, rest sync.WaitGroup
 	// The device outlives the connections: their end makes it idle.
 	pedCtx, stopPED := context.WithCancel(context.WithoutCancel(ctx))
 	rest.Go(func() { s.ped.run(pedCtx) })
 
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
-		rest.Go(func() { failed <- s.accept(ctx, l, &conns) })
+		acceptors.Go(func() { failed <- s.accept(ctx, l, &conns) })
 	}
 	var err error
 	select {
@@ -58,6 +58,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	for _, l := range listeners {
 		_ = l.Close()
 	}
+	acceptors.Wait()
 	conns.Wait()
 	stopPED()
 	rest.Wait()
@@ -129,7 +130,7 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 	}
 	log.Info("HSM host gave the PED back", "reason", err, "proven", proven)
 	s.limits.held(from, proven, time.Since(h.since)) // before anybody gets the PED
-	s.ped.release(h)
+	s.ped.release(ctx, h)
 	s.end(meta)
 }
 

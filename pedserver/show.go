@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"openped/internal/cmdline"
+	"openped/protocol"
 )
 
 func portText(p int) string { return strconv.Itoa(p) }
 
 // Show prints the status in the vendor's form, which scripts read. Lines that
 // the vendor does not have are only there when they say something: why there is
-// no PED, that the PED is software, who is connected.
+// no PED, that the PED is software or in another mode, who is connected.
 func (st Status) Show(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 	firmware, connection := "Not Available", "Disconnected"
@@ -36,6 +37,9 @@ func (st Status) Show(w io.Writer) {
 	p("  Ped2 RPK Serial Numbers   %s", rpks)
 	if st.PED.Software {
 		p("  Ped2 Device:              SOFTWARE PED")
+	}
+	if st.PED.Mode != "" && st.PED.Mode != protocol.PEDModeRemote.String() {
+		p("  Ped2 Mode:                %s", st.PED.Mode)
 	}
 	if !st.PED.Connected && st.PED.Reason != "" {
 		p("  Ped2 Disconnect Reason:   %s", cmdline.Printable(st.PED.Reason))

@@ -41,7 +41,7 @@ Show command passed.
 func vendorStatus() Status {
 	return Status{
 		Hostname: "DWG9999", IP: "0.0.0.0", Version: "1.0.6 (10006)", ProtocolVersion: "1.0.1-0", Port: 1503, External: true,
-		PED: PEDStatus{Connected: true, Firmware: "2.7.1-5"}, UpTime: 190, IdleTimeout: 1800,
+		PED: PEDStatus{Connected: true, Firmware: "2.7.1-5", Mode: "remote"}, UpTime: 190, IdleTimeout: 1800,
 	}
 }
 
@@ -75,6 +75,10 @@ func TestShowMore(t *testing.T) {
 	}
 	if strings.Contains(got, "Not Available") {
 		t.Error("client not available, with a client")
+	}
+	st.PED.Mode = "admin"
+	if got := show(st); !strings.Contains(got, "  Ped2 Mode:                admin\n") {
+		t.Errorf("in the menu:\n%s", got)
 	}
 	st.PED = PEDStatus{Reason: "no PED found"}
 	if got := show(st); !strings.Contains(got, "  Ped2 Connection Status:   Disconnected\n") || !strings.Contains(got, "  Ped2 Disconnect Reason:   no PED found\n") || strings.Contains(got, "SOFTWARE") {

@@ -200,3 +200,37 @@ func TestPeer(t *testing.T) {
 		t.Error("InGroup is wrong")
 	}
 }
+
+func TestRunStops(t *testing.T) {
+	for name, c := range map[string]struct {
+		serve func(context.Context) error
+		ok    bool
+	}{
+		"obeys":      {func(ctx context.Context) error { <-ctx.Done(); return nil }, true},
+		"hangs":      {func(ctx context.Context) error { select {} }, false},
+		"ends":       {func(ctx context.Context) error { return nil }, true},
+		"ends badly": {func(ctx context.Context) error { return io.ErrUnexpectedEOF }, false},
+	} {
+		d := dirs(t)
+		i, err := Claim(d, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dm := &Daemon{Name: "x", Instance: i, Log: slog.New(slog.DiscardHandler), ShutdownTimeout: 100 * time.Millisecond}
+		ready := make(chan struct{})
+		done := make(chan error, 1)
+		go func() { done <- dm.Run(context.Background(), func() { close(ready) }, c.serve) }()
+		<-ready
+		if strings.HasPrefix(name, "ends") {
+			// by itself
+		} else if err := Stop(t.Context(), d, "x", 5*time.Second, false); err != nil {
+			t.Errorf("%s: stop: %v", name, err)
+		}
+		if err := <-done; (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if left, _ := os.ReadDir(d.Run); len(left) != 0 {
+			t.Errorf("%s: left behind %v", name, left)
+		}
+	}
+}

@@ -61,7 +61,8 @@ func daemon(o *options, dirs rundir.Dirs, child *background.Child, stderr io.Wri
 	}
 	socket, err := instance.Listen(socketName, perm)
 	if err == nil && gid >= 0 {
-		err = os.Chown(socket.Addr().String(), -1, gid)
+		// The group has to get through the folder too, which keeps mode 0750.
+		err = errors.Join(os.Chown(dirs.Run, -1, gid), os.Chown(socket.Addr().String(), -1, gid))
 	}
 	if err != nil {
 		_ = client.Close()
