@@ -3,7 +3,6 @@ package pedclient
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -143,6 +142,3 @@ func (s *slot) explain(err error) error {
 	}
 	return err
 }
-
-// text names the slot in a message.
-func (s *slot) text() string { return fmt.Sprintf("slot %d (%s)", s.num, s.path) }

@@ -118,11 +118,11 @@ func TestPauseGrows(t *testing.T) {
 		}
 		for i, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
 			l.held(a, false, 10*time.Second)
-			time.Sleep(want*time.Second - 1)
+			time.Sleep(want*time.Second - time.Millisecond)
 			if !l.paused(a) {
 				t.Errorf("pause %d is too short", i)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Millisecond)
 			if l.paused(a) {
 				t.Errorf("pause %d is too long", i)
 			}

@@ -18,6 +18,9 @@ const name = "pedserver"
 
 var modes = []string{"start", "stop", "show"}
 
+// startupFailed is how the vendor begins to say it.
+const startupFailed = "Startup failed. : "
+
 // Main carries out one command line and returns the exit code.
 func Main(args []string, stdout, stderr io.Writer) int {
 	return cmdline.Report(stderr, name, run(args, stdout, stderr))
@@ -82,13 +85,13 @@ func start(args []string, o *options, dirs rundir.Dirs, stdout, stderr io.Writer
 	fmt.Fprintln(stdout, "Starting background process")
 	r, err := background.Start(context.Background(), args, o.bgStart)
 	if err != nil {
-		return cmdline.Failed(fmt.Errorf("Startup failed. : %w", err), "run it with -foreground to see why")
+		return cmdline.Failed(fmt.Errorf("%s%w", startupFailed, err), "run it with -foreground to see why")
 	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", name, w)
 	}
 	if !r.Ready {
-		return &cmdline.ExitError{Code: max(r.Code, cmdline.ExitUsage), Err: errors.New("Startup failed. : " + r.Error), Hint: r.Hint}
+		return &cmdline.ExitError{Code: max(r.Code, cmdline.ExitUsage), Err: errors.New(startupFailed + r.Error), Hint: r.Hint}
 	}
 	fmt.Fprintln(stdout, "Background process started")
 	fmt.Fprintln(stdout, "Ped Server Process created, exiting this process.")
