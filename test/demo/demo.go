@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"openped/test/lab"
 )
 
 // What a person does at the PED takes this long at most, with room for a busy
@@ -16,18 +18,19 @@ const (
 
 // demo is the play: the stage, who is on it, and what was found.
 type demo struct {
-	stage   *stage
+	stage   *lab.Stage
 	view    *view
 	begun   time.Time
-	ped     *ped
-	console *console
-	tap     *tap
+	ped     *lab.PED
+	console *lab.Console
+	relay   *lab.Relay
 	port    int             // pedserver's own
 	shown   map[string]bool // screens printed in full already
 
 	checks    []check
 	passwords []string // one-time passwords used
 	hands     string   // the key in the PED
+	mark      int      // screens before it were shown when a key was last asked for
 	raw       func()   // restores the terminal in the interactive demo
 }
 
@@ -40,7 +43,7 @@ func (d *demo) restoreTerminal() {
 // expect notes whether something held. A nil err is good.
 func (d *demo) expect(what string, err error) error {
 	d.checks = append(d.checks, check{d.view.step, what, err})
-	d.view.console(d.console.rest())
+	d.view.console(d.rest())
 	if err != nil {
 		d.view.printf("   %s %s: %v\n", d.view.in(red, "FAIL"), what, err)
 	} else {
@@ -49,16 +52,17 @@ func (d *demo) expect(what string, err error) error {
 	return err
 }
 
-func (c *console) rest() []string {
-	if c == nil {
+// rest is what the console printed and nobody has seen yet.
+func (d *demo) rest() []string {
+	if d.console == nil {
 		return nil
 	}
-	return c.unshown()
+	return d.console.Rest()
 }
 
 // at waits for a screen, shows it, and does what a person does there.
 func (d *demo) at(id, does, keys string) error {
-	s, err := d.ped.wait(screenWait, id)
+	s, err := d.ped.Wait(screenWait, id)
 	if err != nil {
 		return err
 	}
@@ -67,13 +71,13 @@ func (d *demo) at(id, does, keys string) error {
 }
 
 // show prints a screen in full the first time, then in one line.
-func (d *demo) show(s screen, does string) {
-	if d.shown[s.id] {
-		d.view.brief(s, d.console.unshown(), does)
+func (d *demo) show(s lab.Screen, does string) {
+	if d.shown[s.ID] {
+		d.view.brief(s, d.rest(), does)
 		return
 	}
-	d.shown[s.id] = true
-	d.view.block(s, d.console.unshown(), does)
+	d.shown[s.ID] = true
+	d.view.block(s, d.rest(), does)
 }
 
 // press presses keys; none is fine.
@@ -81,22 +85,18 @@ func (d *demo) press(keys string) error {
 	if keys == "" {
 		return nil
 	}
-	return d.ped.do("press " + keys)
+	return d.ped.Press(keys)
 }
 
 // insert waits for a screen that wants a key, and puts one in.
 func (d *demo) insert(who, key, id string) error {
-	s, err := d.ped.wait(screenWait, id)
+	s, err := d.ped.Wait(screenWait, id)
 	if err != nil {
 		return err
 	}
+	d.mark = d.ped.Mark()
 	d.show(s, fmt.Sprintf("%s inserts %s, ENTER", who, key))
-	if d.hands != "" {
-		if err := d.ped.do("remove"); err != nil {
-			return err
-		}
-	}
-	if err := d.ped.do("insert " + key); err != nil {
+	if err := d.ped.Insert(key); err != nil {
 		return err
 	}
 	d.hands = key
@@ -104,11 +104,11 @@ func (d *demo) insert(who, key, id string) error {
 }
 
 // command types a console command and returns the mark of its output.
-func (d *demo) command(c string) (int, error) { return d.console.send(c) }
+func (d *demo) command(c string) (int, error) { return d.console.Send(c) }
 
 // ends waits for a command's result and compares it.
 func (d *demo) ends(mark int, want string) error {
-	got, err := d.console.wait(resultWait, mark, result)
+	got, err := d.console.Wait(resultWait, mark, lab.Result)
 	if err != nil {
 		return err
 	}
@@ -117,8 +117,6 @@ func (d *demo) ends(mark int, want string) error {
 	}
 	return nil
 }
-
-const noError = "No Error"
 
 // simple runs a command that needs nobody at the PED.
 func (d *demo) simple(command, want string) error {
@@ -197,10 +195,10 @@ func (d *demo) share(c custodian, first bool) error {
 
 // never fails if a screen that must not appear did.
 func (d *demo) never(mark int, ids ...string) error {
-	for _, s := range d.ped.since(mark) {
+	for _, s := range d.ped.Since(mark) {
 		for _, id := range ids {
-			if s.id == id || strings.HasSuffix(id, ".") && strings.HasPrefix(s.id, id) {
-				return fmt.Errorf("the PED showed %s", s.id)
+			if s.ID == id || strings.HasSuffix(id, ".") && strings.HasPrefix(s.ID, id) {
+				return fmt.Errorf("the PED showed %s", s.ID)
 			}
 		}
 	}
@@ -209,8 +207,8 @@ func (d *demo) never(mark int, ids ...string) error {
 
 // order fails unless a was shown before any b after the mark.
 func (d *demo) order(mark int, a, b string) error {
-	for _, s := range d.ped.since(mark) {
-		switch s.id {
+	for _, s := range d.ped.Since(mark) {
+		switch s.ID {
 		case a:
 			return nil
 		case b:
@@ -222,18 +220,18 @@ func (d *demo) order(mark int, a, b string) error {
 
 // play runs all steps and returns the exit code.
 func (d *demo) play() int {
-	d.view.line("An HSM, a remote PED and its custodians, as real processes in %s", d.stage.dir)
+	d.view.line("An HSM, a remote PED and its custodians, as real processes in %s", d.stage.Dir)
 	for _, step := range d.steps() {
 		d.view.heading(step.title, step.why)
 		err := step.run()
-		d.view.console(d.console.rest())
+		d.view.console(d.rest())
 		if err != nil {
 			if n := len(d.checks); n == 0 || d.checks[n-1].err == nil {
 				_ = d.expect(step.title, err)
 			}
 			d.view.line("The demo cannot go on from here. Its programs' last words:")
-			for _, p := range d.stage.procs {
-				d.view.line("%s: %s", p.name, p.lastWords())
+			for _, p := range d.stage.Processes() {
+				d.view.line("%s: %s", p.Name, p.LastWords())
 			}
 			break
 		}

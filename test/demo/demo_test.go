@@ -6,13 +6,15 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"openped/test/lab"
 )
 
 // TestPage: nothing is wider than the page, and no word is lost.
 func TestPage(t *testing.T) {
 	var out bytes.Buffer
 	v := &view{w: &out}
-	s := screen{"login.insert", []string{"SLOT         7000001", "SO LOGIN...", "Insert a", "SO / HSM Admin", "PED Key (BLUE)", "Press ENTER.", "", "SOFTWARE PED     200"}}
+	s := lab.Screen{ID: "login.insert", Lines: []string{"SLOT         7000001", "SO LOGIN...", "Insert a", "SO / HSM Admin", "PED Key (BLUE)", "Press ENTER.", "", "SOFTWARE PED     200"}}
 	v.heading("A title", strings.Repeat("why ", 60))
 	v.block(s, []string{"hsmcm:>role login -name so", "Please attend to the PED.", strings.Repeat("x", 200)}, strings.Repeat("act ", 40))
 	v.console([]string{"Command Result : No Error"})
@@ -29,16 +31,6 @@ func TestPage(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "\x1b") {
 		t.Error("colour where there is no terminal")
-	}
-}
-
-func TestScreensFromScript(t *testing.T) {
-	p := &ped{replies: make(chan string, 4), news: make(chan struct{})}
-	for _, l := range strings.Split("ok\nscreen idle\n"+strings.Repeat("|                    |\n", 8)+"noise\nerr no such key\nscreen key.pin\n|SLOT|\n"+strings.Repeat("|x|\n", 7), "\n") {
-		p.line(l)
-	}
-	if len(p.screens) != 2 || p.screens[1].id != "key.pin" || p.screens[1].lines[0] != "SLOT" || len(p.replies) != 2 {
-		t.Errorf("%+v, %d replies", p.screens, len(p.replies))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"openped/protocol"
 	"openped/rpv"
+	"openped/test/lab"
 )
 
 // scene is a console command that a person at the PED answers.
@@ -77,7 +78,7 @@ func (d *demo) guided() int {
 	}()
 	for i, s := range scenes {
 		if i == 2 { // the connection with the password ends first
-			if _, err := d.console.send("ped disconnect"); err != nil {
+			if _, err := d.console.Send("ped disconnect"); err != nil {
 				return 2
 			}
 		}
@@ -92,7 +93,7 @@ func (d *demo) guided() int {
 func (g *guide) scene(s scene) (code int, end bool) {
 	for {
 		g.titleRow, g.whyRows, g.problem, g.pick = s.title, wrap(s.why, "", pageWidth-4), "", nil
-		mark, err := g.console.send(s.command(g))
+		mark, err := g.console.Send(s.command(g))
 		if err != nil {
 			return g.broken(err)
 		}
@@ -103,7 +104,7 @@ func (g *guide) scene(s scene) (code int, end bool) {
 		if verdict == "" {
 			return 0, true // left by the person
 		}
-		ok := strings.Contains(verdict, noError)
+		ok := strings.Contains(verdict, lab.NoError)
 		next := "ENTER goes on, q leaves"
 		if !ok && s.again {
 			next = "ENTER does it again, s skips it, q leaves"
@@ -136,13 +137,13 @@ func (g *guide) answer(mark int) (verdict string, err error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if m := result.FindAllStringSubmatch(g.console.since(mark), -1); len(m) > 0 {
-			return m[len(m)-1][1], nil
+		if m, _, ok := g.console.Find(mark, lab.Result); ok {
+			return m, nil
 		}
-		if g.pick != nil && g.ped.now().id != g.pickAt {
+		if g.pick != nil && g.ped.Now().ID != g.pickAt {
 			g.pick = nil // too late for that screen
 		}
-		g.draw(advice(g.ped.now()))
+		g.draw(advice(g.ped.Now()))
 		select {
 		case k, ok := <-g.keys:
 			if !ok || k == 'q' || k == 'Q' || k == 0x03 {
@@ -150,10 +151,10 @@ func (g *guide) answer(mark int) (verdict string, err error) {
 			}
 			g.key(k)
 		case <-tick.C:
-		case <-g.ped.proc.done:
-			return "", fmt.Errorf("softped ended: %s", g.ped.proc.lastWords())
-		case <-g.console.proc.done:
-			return "", fmt.Errorf("hsmcm ended: %s", g.console.proc.lastWords())
+		case <-g.ped.Done():
+			return "", fmt.Errorf("softped ended: %s", g.ped.LastWords())
+		case <-g.console.Done():
+			return "", fmt.Errorf("hsmcm ended: %s", g.console.LastWords())
 		}
 	}
 }
@@ -184,10 +185,10 @@ func (g *guide) key(k byte) {
 	case 'c', 'C':
 		err = g.press("C")
 	case 'i', 'I':
-		g.pickAt = g.ped.now().id
-		g.pick, err = rpv.DirStore{Dir: g.stage.path("keys")}.List()
+		g.pickAt = g.ped.Now().ID
+		g.pick, err = rpv.DirStore{Dir: g.stage.Path("keys")}.List()
 	case 'r', 'R':
-		err = g.ped.do("remove")
+		err = g.ped.Do("remove")
 		g.hands = ""
 	default:
 		if k >= '0' && k <= '9' {
@@ -201,11 +202,7 @@ func (g *guide) key(k byte) {
 
 // swap takes the present key out and puts another in.
 func (g *guide) swap(name string) {
-	if g.hands != "" {
-		_ = g.ped.do("remove")
-		g.hands = ""
-	}
-	if err := g.ped.do("insert " + name); err != nil {
+	if err := g.ped.Insert(name); err != nil {
 		g.problem = err.Error()
 		return
 	}
@@ -213,9 +210,9 @@ func (g *guide) swap(name string) {
 }
 
 // advice says what to do at a screen.
-func advice(s screen) string {
+func advice(s lab.Screen) string {
 	insert := "press i and choose a key, then ENTER."
-	switch s.id {
+	switch s.ID {
 	case "otp.password":
 		return "Type the 8 digits that the console shows, then ENTER."
 	case "key.insert", "key.insert-another":
@@ -245,7 +242,7 @@ func advice(s screen) string {
 	case "notice.same-key":
 		return "That key was read already. Another one: " + insert
 	}
-	if strings.HasPrefix(s.id, "notice.") {
+	if strings.HasPrefix(s.ID, "notice.") {
 		return "Read the display; ENTER goes on, or " + insert
 	}
 	return "Wait."
@@ -259,11 +256,11 @@ func (g *guide) draw(todo string) {
 	}
 	rows = append(rows, "")
 	var console []string
-	for _, l := range strings.Split(g.console.since(0), "\n") {
+	for _, l := range strings.Split(g.console.Since(0), "\n") {
 		console = append(console, wrap(l, "  ", rightWidth)...)
 	}
 	console = console[max(0, len(console)-10):]
-	for _, l := range g.view.columns(g.ped.now(), console, "") {
+	for _, l := range g.view.columns(g.ped.Now(), console, "") {
 		rows = append(rows, " "+l)
 	}
 	rows = append(rows, "", "   key in the PED: "+orNone(g.hands), "   "+g.view.in(cyan, todo))
@@ -296,7 +293,7 @@ func orNone(s string) string {
 
 // colourOf says what is on a key.
 func (g *guide) colourOf(name string) string {
-	k, err := rpv.DirStore{Dir: g.stage.path("keys")}.Load(name)
+	k, err := rpv.DirStore{Dir: g.stage.Path("keys")}.Load(name)
 	if err != nil {
 		return "unreadable"
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"openped/test/lab"
 )
 
 // person sits at the terminal of the interactive demo and does what it says.
@@ -92,7 +94,7 @@ func TestGuided(t *testing.T) {
 				t.Errorf("%d scenes ended: %q", len(verdicts), verdicts)
 			}
 			for _, v := range verdicts {
-				if !strings.Contains(v, noError) {
+				if !strings.Contains(v, lab.NoError) {
 					t.Errorf("scene ended with %s", v)
 				}
 			}

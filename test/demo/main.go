@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"openped/test/lab"
 )
 
 func main() {
@@ -32,7 +34,7 @@ func run(bin string, interactive, keep bool, pace time.Duration) int {
 		fmt.Fprintln(os.Stderr, "demo: the interactive demo needs a terminal; without one leave INTERACTIVE out")
 		return 1
 	}
-	s, err := newStage(bin)
+	s, err := lab.NewStage(bin)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		return 2
@@ -57,15 +59,15 @@ func run(bin string, interactive, keep bool, pace time.Duration) int {
 		fmt.Fprintln(os.Stderr, "\ndemo: stopped")
 	}
 	d.restoreTerminal()
-	if d.tap != nil {
-		d.tap.close()
+	if d.relay != nil {
+		d.relay.Close()
 	}
-	if err := s.close(keep); err != nil {
+	if err := s.Close(keep); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		code = max(code, 2)
 	}
 	if keep {
-		fmt.Println("kept:", s.dir)
+		fmt.Println("kept:", s.Dir)
 	}
 	return code
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"openped/protocol/channel"
+	"openped/test/lab"
 )
 
 // step is one scene.
@@ -37,7 +38,7 @@ func (d *demo) steps() []step {
 	}
 }
 
-func (d *demo) hsmFile(n int) string { return d.stage.path("hsm" + strconv.Itoa(n)) }
+func (d *demo) hsmFile(n int) string { return d.stage.Path("hsm" + strconv.Itoa(n)) }
 
 const (
 	serial1 = "7000001"
@@ -46,13 +47,13 @@ const (
 
 func (d *demo) createHSMs() error {
 	for n, serial := range []string{serial1, serial2} {
-		if _, err := d.stage.run("pedclient", "-mode", "createhsm", "-hsm", d.hsmFile(n+1), "-serial", serial, "-origin", d.stage.path("origin")); err != nil {
+		if _, err := d.stage.Run("pedclient", "-mode", "createhsm", "-hsm", d.hsmFile(n+1), "-serial", serial, "-origin", d.stage.Path("origin")); err != nil {
 			return err
 		}
 		d.view.line("pedclient -mode createhsm -hsm hsm%d -serial %s -origin origin", n+1, serial)
 	}
 	var err error
-	if !exists(d.hsmFile(1)) || !exists(d.hsmFile(2)) || !exists(d.stage.path("origin/origin.pem")) {
+	if !lab.Exists(d.hsmFile(1)) || !lab.Exists(d.hsmFile(2)) || !lab.Exists(d.stage.Path("origin/origin.pem")) {
 		err = errors.New("a state file or the root certificate is missing")
 	}
 	return d.expect("two HSM state files and one origin root", err)
@@ -60,53 +61,53 @@ func (d *demo) createHSMs() error {
 
 func (d *demo) start() (err error) {
 	s := d.stage
-	sock := "unix:" + s.path("ped.sock")
-	if err := os.Mkdir(s.path("keys"), 0o700); err != nil {
+	sock := "unix:" + s.Path("ped.sock")
+	if err := os.Mkdir(s.Path("keys"), 0o700); err != nil {
 		return err
 	}
-	d.ped, err = startPED(s, "-listen", sock, "-keys", s.path("keys"), "-state", s.path("ped.state"), "-root", s.path("origin/origin.pem"),
+	d.ped, err = lab.StartPED(s, "-listen", sock, "-keys", s.Path("keys"), "-state", s.Path("ped.state"), "-root", s.Path("origin/origin.pem"),
 		"-mode", "pair", "-newkeys", "orange1,orange2,blue1,blue2,blue3,red1")
 	if err != nil {
 		return err
 	}
-	if err := d.ped.proc.until(10*time.Second, "socket", func() bool { return exists(s.path("ped.sock")) }); err != nil {
+	if err := d.ped.Until(10*time.Second, "socket", func() bool { return lab.Exists(s.Path("ped.sock")) }); err != nil {
 		return err
 	}
 	d.view.line("softped -listen unix:ped.sock -keys keys -state ped.state -root origin/origin.pem -mode pair")
-	if d.port, err = freePort(); err != nil {
+	if d.port, err = lab.FreePort(); err != nil {
 		return err
 	}
-	server, err := s.start("pedserver", func(string) {}, "pedserver", "-mode", "start", "-foreground", "-ip", "127.0.0.1", "-port", strconv.Itoa(d.port), "-peddevice", sock)
+	server, err := s.Start("pedserver", nil, "pedserver", "-mode", "start", "-foreground", "-ip", "127.0.0.1", "-port", strconv.Itoa(d.port), "-peddevice", sock)
 	if err != nil {
 		return err
 	}
 	show := func(program string) func() bool {
-		return func() bool { _, err := s.run(program, "-mode", "show"); return err == nil }
+		return func() bool { _, err := s.Run(program, "-mode", "show"); return err == nil }
 	}
-	if err := server.until(15*time.Second, "answer to -mode show", show("pedserver")); err != nil {
+	if err := server.Until(15*time.Second, "answer to -mode show", show("pedserver")); err != nil {
 		return err
 	}
 	d.view.line("pedserver -mode start -peddevice unix:ped.sock")
-	client, err := s.start("pedclient", func(string) {}, "pedclient", "-mode", "start", "-foreground", "-hsm", d.hsmFile(1), "-hsm", d.hsmFile(2))
+	client, err := s.Start("pedclient", nil, "pedclient", "-mode", "start", "-foreground", "-hsm", d.hsmFile(1), "-hsm", d.hsmFile(2))
 	if err != nil {
 		return err
 	}
-	if err := client.until(15*time.Second, "hsm.sock", func() bool { return exists(s.path("hsm.sock")) }); err != nil {
+	if err := client.Until(15*time.Second, "hsm.sock", func() bool { return lab.Exists(s.Path("hsm.sock")) }); err != nil {
 		return err
 	}
 	d.view.line("pedclient -mode start -hsm hsm1 -hsm hsm2")
-	if d.tap, err = newTap(fmt.Sprintf("127.0.0.1:%d", d.port)); err != nil {
+	if d.relay, err = lab.NewRelay(fmt.Sprintf("127.0.0.1:%d", d.port)); err != nil {
 		return err
 	}
-	if d.console, err = startConsole(s); err != nil {
+	if d.console, err = lab.StartConsole(s); err != nil {
 		return err
 	}
-	return d.expect("all are running, and the console reaches its HSM", d.simple("slot list", noError))
+	return d.expect("all are running, and the console reaches its HSM", d.simple("slot list", lab.NoError))
 }
 
 // connect is the console's ped connect, through the recorder.
 func (d *demo) connect(flags string) string {
-	return fmt.Sprintf("ped connect -ip 127.0.0.1 -port %d%s", d.tap.port(), flags)
+	return fmt.Sprintf("ped connect -ip 127.0.0.1 -port %d%s", d.relay.Port(), flags)
 }
 
 // otp connects with a one-time password, which a person types at the PED.
@@ -115,7 +116,7 @@ func (d *demo) otp(flags string) error {
 	if err != nil {
 		return err
 	}
-	pw, err := d.console.wait(resultWait, mark, password)
+	pw, err := d.console.Wait(resultWait, mark, lab.Password)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func (d *demo) otp(flags string) error {
 	if err := d.at("otp.password", "the operator hears the password and types it", pw+"E"); err != nil {
 		return err
 	}
-	return d.ends(mark, noError)
+	return d.ends(mark, lab.NoError)
 }
 
 func (d *demo) pair() error {
@@ -140,14 +141,14 @@ func (d *demo) makeVector(flags string, c custodian) error {
 	if err := d.keyset(1, c); err != nil {
 		return err
 	}
-	return d.expect("the vector is on an orange key with a PIN", d.ends(mark, noError))
+	return d.expect("the vector is on an orange key with a PIN", d.ends(mark, lab.NoError))
 }
 
 func (d *demo) reconnect() error {
-	if err := d.simple("ped disconnect", noError); err != nil {
+	if err := d.simple("ped disconnect", lab.NoError); err != nil {
 		return err
 	}
-	return d.expect("connected without a password", d.simple(d.connect(""), noError))
+	return d.expect("connected without a password", d.simple(d.connect(""), lab.NoError))
 }
 
 func (d *demo) hsmInit() error {
@@ -164,7 +165,7 @@ func (d *demo) hsmInit() error {
 	if err := d.keyset(1, domain); err != nil {
 		return err
 	}
-	return d.expect("initialised: blue 2 of 3 with PINs, red with a PIN", d.ends(mark, noError))
+	return d.expect("initialised: blue 2 of 3 with PINs, red with a PIN", d.ends(mark, lab.NoError))
 }
 
 func (d *demo) login() error {
@@ -178,10 +179,10 @@ func (d *demo) login() error {
 	if err := d.share(blue3, false); err != nil {
 		return err
 	}
-	if err := d.expect("two of three custodians log in", d.ends(mark, noError)); err != nil {
+	if err := d.expect("two of three custodians log in", d.ends(mark, lab.NoError)); err != nil {
 		return err
 	}
-	return d.expect("and out", d.simple("role logout", noError))
+	return d.expect("and out", d.simple("role logout", lab.NoError))
 }
 
 func (d *demo) sameTwice() error {
@@ -195,7 +196,7 @@ func (d *demo) sameTwice() error {
 	if err := d.insert(blue2.who+" once more", blue2.key, "login.insert-another"); err != nil {
 		return err
 	}
-	screens := d.ped.waited()
+	screens := d.mark
 	if err := d.insert("no second share: now "+blue1.who, blue1.key, "notice.same-key"); err != nil {
 		return d.expect("the same key is refused", err)
 	}
@@ -205,10 +206,10 @@ func (d *demo) sameTwice() error {
 	if err := d.expect("the same key is refused, and its PIN is not asked again", d.order(screens, "notice.same-key", "login.pin")); err != nil {
 		return err
 	}
-	if err := d.expect("another custodian completes the login", d.ends(mark, noError)); err != nil {
+	if err := d.expect("another custodian completes the login", d.ends(mark, lab.NoError)); err != nil {
 		return err
 	}
-	return d.simple("role logout", noError)
+	return d.simple("role logout", lab.NoError)
 }
 
 func (d *demo) wrongPIN() error {
@@ -237,14 +238,14 @@ func (d *demo) wrongPIN() error {
 	if err := d.share(blue3, false); err != nil {
 		return err
 	}
-	if err := d.expect("the right PINs still do it, and set the counter back", d.ends(mark, noError)); err != nil {
+	if err := d.expect("the right PINs still do it, and set the counter back", d.ends(mark, lab.NoError)); err != nil {
 		return err
 	}
-	return d.simple("role logout", noError)
+	return d.simple("role logout", lab.NoError)
 }
 
 func (d *demo) rogue() error {
-	if err := d.simple("ped disconnect", noError); err != nil {
+	if err := d.simple("ped disconnect", lab.NoError); err != nil {
 		return err
 	}
 	thief, err := d.steal()
@@ -252,7 +253,7 @@ func (d *demo) rogue() error {
 		return err
 	}
 	d.view.line("The thief has the RPK's private key, its certificate, the vector, and the HSM's certificates (they pass in clear).")
-	mark := d.ped.mark()
+	mark := d.ped.Mark()
 	answer, err := thief.attack(fmt.Sprintf("127.0.0.1:%d", d.port))
 	if err == nil && !bytes.Equal(answer, channel.AlertRecord()) {
 		err = fmt.Errorf("the PED answered %d bytes that are not the alert", len(answer))
@@ -265,7 +266,7 @@ func (d *demo) rogue() error {
 }
 
 func (d *demo) secondHSM() error {
-	if err := d.ped.do("mode pair"); err != nil {
+	if err := d.ped.Mode("pair"); err != nil {
 		return err
 	}
 	if err := d.otp(" -slot 2"); err != nil {
@@ -274,18 +275,18 @@ func (d *demo) secondHSM() error {
 	if err := d.makeVector(" -slot 2", other); err != nil {
 		return err
 	}
-	return d.simple("ped disconnect -slot 2", noError)
+	return d.simple("ped disconnect -slot 2", lab.NoError)
 }
 
 func (d *demo) foreignOrange() error {
-	if err := d.simple(d.connect(" -slot 2"), noError); err != nil {
+	if err := d.simple(d.connect(" -slot 2"), lab.NoError); err != nil {
 		return err
 	}
 	mark, err := d.command("hsm init -label foreign -force -slot 2")
 	if err != nil {
 		return err
 	}
-	screens := d.ped.mark()
+	screens := d.ped.Mark()
 	if err := d.insert(operator.who+" of the first HSM", operator.key, "key.insert"); err != nil {
 		return err
 	}
@@ -303,7 +304,7 @@ func (d *demo) foreignShares() error {
 	if err != nil {
 		return err
 	}
-	screens := d.ped.mark()
+	screens := d.ped.Mark()
 	if err := d.orange(other); err != nil {
 		return err
 	}
@@ -327,7 +328,7 @@ func (d *demo) wire() error {
 	if err != nil {
 		return err
 	}
-	log := d.tap.recorded()
+	log := d.relay.Recorded()
 	for _, n := range needles {
 		if bytes.Contains(log, n.value) {
 			return d.expect("no secret passed in clear", fmt.Errorf("%s is in the recording", n.name))
@@ -341,8 +342,8 @@ func (d *demo) wire() error {
 }
 
 func (d *demo) audit() error {
-	if err := d.simple("audit verify", noError); err != nil {
+	if err := d.simple("audit verify", lab.NoError); err != nil {
 		return d.expect("the chain of the first HSM is whole", err)
 	}
-	return d.expect("the chains of both HSMs are whole", d.simple("audit verify -slot 2", noError))
+	return d.expect("the chains of both HSMs are whole", d.simple("audit verify -slot 2", lab.NoError))
 }

@@ -26,7 +26,7 @@ type thief struct {
 
 // steal copies the orange key's file and picks the HSM's chain from the wire.
 func (d *demo) steal() (*thief, error) {
-	key, err := rpv.DirStore{Dir: d.stage.path("keys")}.Load(operator.key)
+	key, err := rpv.DirStore{Dir: d.stage.Path("keys")}.Load(operator.key)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (d *demo) steal() (*thief, error) {
 	if t.rpk, err = set.RPK.Key(); err != nil {
 		return nil, err
 	}
-	if t.chain, err = chainFrom(d.tap.recorded()); err != nil {
+	if t.chain, err = chainFrom(d.relay.Recorded()); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -143,7 +143,7 @@ func (d *demo) secrets() ([]needle, error) {
 	for _, pw := range d.passwords {
 		out = append(out, needle{"a one-time password", []byte(pw)})
 	}
-	store := rpv.DirStore{Dir: d.stage.path("keys")}
+	store := rpv.DirStore{Dir: d.stage.Path("keys")}
 	for _, c := range []custodian{operator, other, blue1, blue2, blue3, domain} {
 		out = append(out, needle{"the PIN of " + c.key, []byte(c.pin)})
 		key, err := store.Load(c.key)

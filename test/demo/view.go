@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"openped/test/lab"
 )
 
 // The page: 100 columns, the display on the left, the console on the right.
@@ -63,7 +65,7 @@ func (v *view) line(format string, args ...any) {
 
 // block prints a screen with what the console said meanwhile, and what the
 // people do about it.
-func (v *view) block(s screen, console []string, does string) {
+func (v *view) block(s lab.Screen, console []string, does string) {
 	for _, l := range v.columns(s, console, does) {
 		v.printf(" %s\n", l)
 	}
@@ -71,13 +73,25 @@ func (v *view) block(s screen, console []string, does string) {
 }
 
 // brief prints a screen of a kind that was shown before in one line.
-func (v *view) brief(s screen, console []string, does string) {
+func (v *view) brief(s lab.Screen, console []string, does string) {
 	v.console(console)
 	if does != "" {
 		does = v.in(cyan, clip("--> "+does, pageWidth-53))
 	}
-	v.printf("%s\n", strings.TrimRight(fmt.Sprintf("   %-48s %s", clip(s.text(), 48), does), " "))
+	v.printf("%s\n", strings.TrimRight(fmt.Sprintf("   %-48s %s", clip(asks(s), 48), does), " "))
 	time.Sleep(v.pace / 4)
+}
+
+// asks is what a screen says, in one line: without the HSM's serial above and
+// the time left below.
+func asks(s lab.Screen) string {
+	var words []string
+	for _, l := range s.Lines[min(1, len(s.Lines)):max(len(s.Lines)-1, 0)] {
+		if l = strings.TrimSpace(l); l != "" {
+			words = append(words, l)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func clip(s string, n int) string {
@@ -88,7 +102,7 @@ func clip(s string, n int) string {
 }
 
 // columns is a block's lines.
-func (v *view) columns(s screen, console []string, does string) []string {
+func (v *view) columns(s lab.Screen, console []string, does string) []string {
 	left := lcd(s)
 	var right []string
 	for _, l := range console {
@@ -128,7 +142,7 @@ func (v *view) columns(s screen, console []string, does string) []string {
 // console prints what the console said since the last block, in its column.
 func (v *view) console(lines []string) {
 	if len(lines) > 0 {
-		v.block(screen{}, lines, "")
+		v.block(lab.Screen{}, lines, "")
 	}
 }
 
@@ -146,16 +160,16 @@ func (v *view) tint(l string) string {
 }
 
 // lcd draws a display with its frame; nothing for no screen.
-func lcd(s screen) []string {
-	if s.id == "" {
+func lcd(s lab.Screen) []string {
+	if s.ID == "" {
 		return nil
 	}
 	frame := "+" + strings.Repeat("-", lcdWidth-2) + "+"
 	out := []string{frame}
 	for i := range 8 {
 		l := ""
-		if i < len(s.lines) {
-			l = s.lines[i]
+		if i < len(s.Lines) {
+			l = s.Lines[i]
 		}
 		out = append(out, fmt.Sprintf("|%-20.20s|", l))
 	}
