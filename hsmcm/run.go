@@ -13,9 +13,6 @@ import (
 	"openped/internal/cmdline"
 )
 
-// Version is what -version prints; builds may set it.
-var Version = "0.1.0"
-
 const promptText = "hsmcm:>"
 
 // Streams are the console's ends. Line editing and hidden input need In and
@@ -52,7 +49,7 @@ func Run(args []string, std Streams, dial Dialer) int {
 		printUsage(std.Out)
 		return cmdline.ExitOK
 	case version:
-		fmt.Fprintf(std.Out, "hsmcm %s\n", Version)
+		fmt.Fprintf(std.Out, "hsmcm %s\n", cmdline.VersionText())
 		return cmdline.ExitOK
 	}
 
@@ -90,7 +87,7 @@ func cutGlobal(args []string) (global, rest []string) {
 // any failed command shows in the exit code; a person has seen it.
 func (s *session) prompt() int {
 	if s.in.interactive() {
-		fmt.Fprintf(s.std.Out, "hsmcm %s, the HSM administrator's console. help lists the commands, exit leaves.\n", Version)
+		fmt.Fprintf(s.std.Out, "hsmcm %s, the HSM administrator's console. help lists the commands, exit leaves.\n", cmdline.Version)
 	}
 	code := cmdline.ExitOK
 	for {
