@@ -39,7 +39,7 @@ func CreateHSM(path, serial, firmware, originDir string) (c Created, err error) 
 		}
 	}
 	if err != nil {
-		return c, fmt.Errorf("origin root: %w", err)
+		return c, fmt.Errorf("origin root: %w; give -origin the folder of the origin root, or one to make it in", err)
 	}
 	return c, virtual.Create(path, virtual.CreateOptions{Serial: serial, Firmware: firmware, Origin: root})
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"openped/internal/atomicfile"
@@ -75,6 +76,7 @@ func (f *Fault) Hint() string {
 		{atomicfile.ErrLocked, "close the other program that uses this key folder"},
 		{fs.ErrPermission, "give this user read and write access to the key folder"},
 		{fs.ErrNotExist, "create the key folder or name the right one"},
+		{syscall.ENOTDIR, "name the folder that the PED keys are in"},
 	} {
 		if errors.Is(f.Err, h.err) {
 			return h.hint

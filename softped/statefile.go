@@ -1,6 +1,7 @@
 package softped
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"syscall"
 
 	"openped/internal/atomicfile"
 	"openped/protocol"
@@ -60,6 +62,8 @@ func (e *StateError) Hint() string {
 		return "give this user read and write access to it"
 	case errors.Is(e.Err, fs.ErrNotExist):
 		return "create its folder"
+	case errors.Is(e.Err, syscall.EISDIR):
+		return "name a file, not a folder"
 	}
 	return ""
 }
@@ -126,6 +130,9 @@ func readCapped(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxStateFile+1))
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		err = p.Err
+	}
 	if err == nil && len(b) > maxStateFile {
 		err = ErrStateForeign
 	}
@@ -135,10 +142,14 @@ func readCapped(path string) ([]byte, error) {
 func decodeState(b []byte) (*State, error) {
 	var j stateJSON
 	s := &State{}
-	if err := json.Unmarshal(b, &struct {
+	err := json.Unmarshal(b, &struct {
 		Magic   *string `json:"magic"`
 		Version *int    `json:"version"`
-	}{&j.Magic, &j.Version}); err != nil || j.Magic != stateMagic {
+	}{&j.Magic, &j.Version})
+	switch {
+	case err != nil && bytes.Contains(b, []byte(`"`+stateMagic+`"`)):
+		return nil, ErrStateDamaged // cut off, most likely
+	case err != nil, j.Magic != stateMagic:
 		return nil, ErrStateForeign
 	}
 	if j.Version > stateVersion {

@@ -142,7 +142,11 @@ func decode(b []byte) (*content, error) {
 		Magic   string `json:"magic"`
 		Version int    `json:"version"`
 	}
-	if len(b) > maxFile || json.Unmarshal(b, &head) != nil || head.Magic != magic {
+	err := json.Unmarshal(b, &head)
+	switch {
+	case err != nil && bytes.Contains(b, []byte(`"`+magic+`"`)):
+		return nil, ErrDamaged // cut off, most likely
+	case err != nil, len(b) > maxFile, head.Magic != magic:
 		return nil, ErrForeign
 	}
 	if head.Version > version {
@@ -157,7 +161,6 @@ func decode(b []byte) (*content, error) {
 		return nil, ErrDamaged
 	}
 	c := &content{id: hsm.Identity{Serial: d.Serial, Firmware: d.Firmware}}
-	var err error
 	if c.issuing, err = certs.UnmarshalIssuing(d.Issuing); err != nil || c.issuing.Serial != d.Serial {
 		return nil, ErrDamaged
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 
 	"openped/certs"
 	"openped/hsm"
@@ -72,11 +73,11 @@ func Create(path string, o CreateOptions) error {
 // fs.ErrNotExist and atomicfile.ErrLocked.
 func Open(path string) (*HSM, error) {
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("%w; create an HSM with `pedclient -mode createhsm`", err)
+		return nil, fault(path, err)
 	}
 	unlock, err := atomicfile.Lock(path + ".lock")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; stop that process first", path, err)
+		return nil, fault(path, err)
 	}
 	c, err := load(path)
 	if err != nil {
@@ -89,23 +90,42 @@ func Open(path string) (*HSM, error) {
 func load(path string) (*content, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fault(path, err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fault(path, err)
 	}
 	c, err := decode(b)
-	switch {
-	case errors.Is(err, ErrForeign):
-		return nil, fmt.Errorf("%s: %w; give the file that `pedclient -mode createhsm` made", path, err)
-	case errors.Is(err, ErrNewer):
-		return nil, fmt.Errorf("%s: %w; run the release that wrote it, or a later one", path, err)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w; restore it from a backup", path, err)
+	if err != nil {
+		return nil, fault(path, err)
 	}
 	return c, nil
+}
+
+// fault puts the remedy behind an error about a state file.
+func fault(path string, err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Path == path {
+		err = p.Err // the path is said below
+	}
+	remedy := "restore it from a backup"
+	for _, r := range []struct {
+		err    error
+		remedy string
+	}{
+		{fs.ErrNotExist, "create an HSM with `pedclient -mode createhsm`"},
+		{fs.ErrPermission, "give this user read and write access to the file and its folder"},
+		{atomicfile.ErrLocked, "stop that process first"},
+		{ErrForeign, "give the file that `pedclient -mode createhsm` made"},
+		{syscall.EISDIR, "give the file that `pedclient -mode createhsm` made"},
+		{ErrNewer, "run the release that wrote it, or a later one"},
+	} {
+		if errors.Is(err, r.err) {
+			remedy = r.remedy
+		}
+	}
+	return fmt.Errorf("%s: %w; %s", path, err, remedy)
 }
 
 // Identity implements hsm.Driver.

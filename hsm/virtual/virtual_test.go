@@ -211,7 +211,7 @@ func TestFaults(t *testing.T) {
 		"empty":            {"", ErrForeign, "createhsm"},
 		"text":             {"hello", ErrForeign, "createhsm"},
 		"too big":          {strings.Repeat(" ", maxFile) + string(good), ErrForeign, "createhsm"},
-		"truncated":        {string(good[:len(good)/2]), ErrForeign, "createhsm"},
+		"truncated":        {string(good[:len(good)/2]), ErrDamaged, "backup"},
 		"version 0":        {replace(`"version": 1`, `"version": 0`), ErrDamaged, "backup"},
 		"another serial":   {replace(`"serial": "1234567"`, `"serial": "7654321"`), ErrDamaged, "backup"},
 		"bad key":          {replace(`"issuing": "AQ`, `"issuing": "AA`), ErrDamaged, "backup"},

@@ -100,7 +100,7 @@ func (s *Set) unknown(name string) error {
 		names = append(names, f.Name)
 		names = append(names, f.Aliases...)
 	}
-	e := &UsageError{Msg: fmt.Sprintf("unknown flag -%s", Printable(name))}
+	e := &UsageError{Msg: fmt.Sprintf("unknown flag -%s", Printable(name)), Hint: "-help lists them"}
 	if n := Nearest(name, names); n != "" {
 		e.Hint = "did you mean -" + n + "?"
 	}

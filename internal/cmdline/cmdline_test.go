@@ -50,7 +50,7 @@ func TestParseRefuses(t *testing.T) {
 		{"-idletimout 5", "unknown flag -idletimout; did you mean -idletimeout?"},
 		{"-prot 5", "unknown flag -prot; did you mean -port?"},
 		{"-idle 5", "unknown flag -idle; did you mean -idletimeout?"},
-		{"-zzzzzzz", "unknown flag -zzzzzzz"},
+		{"-zzzzzzz", "unknown flag -zzzzzzz; -help lists them"},
 		{"-port", "flag -port needs a value <port>"},
 		{"-ip -port 3", "flag -ip needs a value <address>"},
 		{"-port 0", "flag -port: 0 is outside 1 to 65535"},
@@ -61,7 +61,7 @@ func TestParseRefuses(t *testing.T) {
 		{"-port 1 -port 2", "flag -port given twice"},
 		{"-ip 123.321.123.321", `flag -ip: "123.321.123.321" is not an IP address`},
 		{"-hsm=", "flag -hsm: empty value"},
-		{"-a\x1b[2J", "unknown flag -a?[2J"},
+		{"-a\x1b[2J", "unknown flag -a?[2J; -help lists them"},
 	} {
 		_, _, err := parse(strings.Split(c.args, " ")...)
 		var ue *UsageError

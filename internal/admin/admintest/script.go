@@ -115,7 +115,12 @@ func gone(pid int) bool {
 		return true
 	}
 	_, rest, _ := strings.Cut(string(b), ") ")
-	return strings.HasPrefix(rest, "Z")
+	if !strings.HasPrefix(rest, "Z") {
+		return false
+	}
+	// Its sockets stay open until the last of its threads is gone.
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err != nil || len(threads) <= 1
 }
 
 func poll(ts *testscript.TestScript, neg bool, args []string) {
