@@ -22,11 +22,14 @@ var built struct {
 	ours bool // Main runs
 }
 
-// Main is what a TestMain calls: it runs the tests and removes the programs that
-// were built for them.
-func Main(m *testing.M) {
+// Main is what a TestMain calls: it runs the tests, removes the programs that
+// were built for them, and calls after.
+func Main(m *testing.M, after ...func()) {
 	built.ours = true
 	code := m.Run()
+	for _, f := range after {
+		f()
+	}
 	if built.own {
 		_ = os.RemoveAll(built.dir)
 	}
