@@ -2,7 +2,9 @@ package crash
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,29 +17,35 @@ func TestMain(m *testing.M) { lab.Main(m) }
 // saved makes the labs that ceremonies start from.
 func saved(t *testing.T) map[string]string {
 	t.Helper()
-	bases := map[string]string{}
-	for name, make := range map[string]func(*lab.Lab){
-		"new":         func(*lab.Lab) {},
-		"paired":      func(l *lab.Lab) { l.Pair() },
-		"initialized": func(l *lab.Lab) { l.Pair(); l.Init() },
+	l := lab.Start(t, lab.Options{})
+	bases := map[string]string{"new": l.Save()}
+	for _, step := range []struct {
+		name, from string
+		do         func(*lab.Lab)
+	}{
+		{"paired", "new", (*lab.Lab).Pair},
+		{"initialized", "paired", func(l *lab.Lab) { connect(l); l.Init() }},
 	} {
-		l := lab.Start(t, lab.Options{})
-		make(l)
-		bases[name] = l.Save()
+		l := lab.Start(t, lab.Options{From: bases[step.from], Mode: map[string]string{"new": "pair"}[step.from]})
+		step.do(l)
+		bases[step.name] = l.Save()
 	}
 	return bases
 }
 
-// TestOneKillEach: each victim once, in the middle of writing.
+// TestOneKillEach: each victim once, while keys are written over.
 func TestOneKillEach(t *testing.T) {
 	bases := saved(t)
-	for i, v := range victims {
-		c := ceremonies[i]
+	for i, v := range slices.Concat(victims, atFrames[1:]) {
+		c := ceremonies[i%3]
+		all := c.points(t, bases)
+		p := all[len(all)*2/3]
+		if v.verdict == lab.Pass && v.name == "everything" {
+			p = all[len(all)-2]
+		}
 		t.Run(c.name+"/"+v.name, func(t *testing.T) {
 			t.Parallel()
-			if p := (point{screen: 0, frame: 9, dir: lab.ToClient}); !c.kill(t, bases, v, p) {
-				t.Errorf("%s was not reached", p)
-			}
+			c.kill(t, bases, v, p)
 		})
 	}
 }
@@ -45,31 +53,50 @@ func TestOneKillEach(t *testing.T) {
 // everyStepEnv asks for TestEveryStep and names the file for its summary.
 const everyStepEnv = "OPENPED_CRASH"
 
-// TestEveryStep: every victim at every point of every ceremony.
+// tally counts kill points that were tried, by ceremony.
+type tally struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func (c *tally) add(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n[name]++
+}
+
+// TestEveryStep: every victim at every point of every ceremony; then, over keys
+// that a crash has left with two sets, a second crash.
 func TestEveryStep(t *testing.T) {
 	summary := os.Getenv(everyStepEnv)
 	if summary == "" {
 		t.Skipf("takes minutes: make crash, or set %s", everyStepEnv)
 	}
 	bases := saved(t)
-	var mu sync.Mutex
-	done, missed := map[string]int{}, map[string]int{}
+	done := tally{n: map[string]int{}}
 	t.Run("kill", func(t *testing.T) {
 		for _, c := range ceremonies {
 			t.Run(c.name, func(t *testing.T) {
-				for _, p := range c.points(t, bases) {
-					for _, v := range victims {
-						t.Run(v.name+"/"+p.String(), func(t *testing.T) {
+				points := c.points(t, bases)
+				for _, p := range points {
+					all := victims
+					if p.frame > 0 && slices.Contains(doubled, c.name) {
+						all = slices.Concat(victims, atFrames)
+					}
+					for _, v := range all {
+						t.Run(v.name+" "+p.String(), func(t *testing.T) {
 							t.Parallel()
-							reached := c.kill(t, bases, v, p)
-							mu.Lock()
-							defer mu.Unlock()
-							if reached {
-								done[c.name]++
-							} else {
-								missed[c.name]++
-								t.Errorf("not reached")
-							}
+							c.kill(t, bases, v, p)
+							done.add(c.name)
+						})
+					}
+				}
+				if slices.Contains(doubled, c.name) {
+					for i, d := range pairs(c, points) {
+						t.Run(fmt.Sprintf("twice %d: %s %s, %s %s", i, d[0].v.name, d[0].p, d[1].v.name, d[1].p), func(t *testing.T) {
+							t.Parallel()
+							c.twice(t, bases, d)
+							done.add(c.name + " twice")
 						})
 					}
 				}
@@ -77,13 +104,59 @@ func TestEveryStep(t *testing.T) {
 		}
 	})
 	var out strings.Builder
+	sum := 0
 	for _, c := range ceremonies {
-		fmt.Fprintf(&out, "%-16s %3d kill points\n", c.name, done[c.name])
-		if done[c.name] == 0 {
+		fmt.Fprintf(&out, "%-16s %4d kill points\n", c.name, done.n[c.name])
+		if n := done.n[c.name+" twice"]; n > 0 {
+			fmt.Fprintf(&out, "%-16s %4d pairs of them\n", "", n)
+		}
+		if done.n[c.name] == 0 {
 			t.Errorf("%s was never interrupted", c.name)
 		}
+		sum += done.n[c.name] + 2*done.n[c.name+" twice"]
 	}
+	fmt.Fprintf(&out, "%-16s %4d crashes\n", "in all", sum)
 	if err := os.WriteFile(summary, []byte(out.String()), 0o600); err != nil {
 		t.Error(err)
 	}
+}
+
+// doubled are the ceremonies that write over the keys in force: they have more
+// victims, and are interrupted twice in a row as well.
+var doubled = []string{"changepw-own", "init-own", "vector-own"}
+
+// maxPairs is how many pairs of kill points are tried of each of these.
+const maxPairs = 24
+
+// blow is one crash.
+type blow struct {
+	v victim
+	p point
+}
+
+// pairs chooses pairs of crashes at screens, the same in every run: of the first
+// it matters where it was, of the second it may be anything.
+func pairs(c ceremony, points []point) [][2]blow {
+	screens := slices.DeleteFunc(slices.Clone(points), func(p point) bool { return p.screen == 0 })
+	r := rand.New(rand.NewPCG(1, uint64(len(c.name))))
+	var out [][2]blow
+	for i := range maxPairs {
+		first := screens[i*len(screens)/maxPairs]
+		out = append(out, [2]blow{
+			{victims[r.IntN(len(victims))], first},
+			{victims[r.IntN(len(victims))], screens[r.IntN(len(screens))]},
+		})
+	}
+	return out
+}
+
+// twice interrupts the ceremony, then once more on the keys as the first crash
+// left them.
+func (c ceremony) twice(t *testing.T, bases map[string]string, d [2]blow) {
+	l := c.start(t, bases, victim{})
+	c.interrupt(t, l, d[0].v, d[0].p)
+	c.prepare(l)
+	a := aftermath{before: read(t, l), victim: d[1].v.name}
+	a.end = c.interrupt(t, l, d[1].v, d[1].p)
+	c.check(t, l, a)
 }

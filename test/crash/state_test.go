@@ -11,12 +11,13 @@ import (
 
 // state is which keysets are in force: their ids, or "". It is read from the
 // HSM's file, so that no login has to be wasted to learn it.
-type state struct{ SO, Domain, RPV string }
+type state struct{ Label, SO, Domain, RPV string }
 
 func read(t *testing.T, l *lab.Lab) state {
 	t.Helper()
 	type set struct{ Set string }
 	var doc struct {
+		Label string
 		Roles struct{ SO, Domain set }
 		RPV   set
 	}
@@ -27,7 +28,7 @@ func read(t *testing.T, l *lab.Lab) state {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return state{doc.Roles.SO.Set, doc.Roles.Domain.Set, doc.RPV.Set}
+	return state{doc.Label, doc.Roles.SO.Set, doc.Roles.Domain.Set, doc.RPV.Set}
 }
 
 // holds checks that a key holds a set, as current or pending.

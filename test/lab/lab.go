@@ -1,7 +1,11 @@
 package lab
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"openped/pedserver"
 )
 
 // Limits of what takes no person.
@@ -141,9 +147,9 @@ func (l *Lab) Client() *Process {
 // StartPED starts softped, again too.
 func (l *Lab) StartPED() *PED {
 	l.T.Helper()
-	sock := l.Path("ped.sock")
+	sock, ctl := l.Path("ped.sock"), l.Path("ped.ctl")
 	args := []string{"-listen", "unix:" + sock, "-keys", l.Keys(), "-state", l.Path("ped.state"), "-root", l.Path("origin/origin.pem"),
-		"-control", "unix:" + l.Path("ped.ctl"), "-logfile", l.Path("softped.log")}
+		"-control", "unix:" + ctl, "-logfile", l.Path("softped.log")}
 	if l.opts.Trace {
 		args = append(args, "-logtrace", "1")
 	}
@@ -160,10 +166,11 @@ func (l *Lab) StartPED() *PED {
 	for _, b := range blanks {
 		args = append(args, "-blank", b)
 	}
-	_ = os.Remove(sock) // what a killed one left behind says nothing
+	_ = os.Remove(ctl)
 	p, err := StartPED(l.Stage, append(args, l.opts.PEDFlags...)...)
 	if err == nil {
-		err = p.Until(startLimit, "socket", func() bool { return Exists(sock) })
+		// It comes last: the other one takes callers by then.
+		err = p.Until(startLimit, "control socket", func() bool { return Exists(ctl) })
 	}
 	if err != nil {
 		l.T.Fatal(err)
@@ -190,7 +197,7 @@ func (l *Lab) StartServer() *Process {
 	l.T.Helper()
 	args := []string{"-mode", "start", "-foreground", "-ip", "127.0.0.1", "-port", strconv.Itoa(l.Port), "-peddevice", "unix:" + l.Path("ped.sock"), "-logfile", l.Path("pedserver.log")}
 	p := l.daemon("pedserver", append(args, l.opts.ServerFlags...))
-	if err := p.Until(startLimit, "answer to -mode show", func() bool { _, err := l.Run("pedserver", "-mode", "show"); return err == nil }); err != nil {
+	if err := p.Until(startLimit, "answer", func() bool { _, err := l.ServerStatus(); return err == nil }); err != nil {
 		l.T.Fatal(err)
 	}
 	l.mu.Lock()
@@ -206,9 +213,8 @@ func (l *Lab) StartClient() *Process {
 	for n := range l.opts.HSMs {
 		args = append(args, "-hsm", l.HSMFile(n+1))
 	}
-	_ = os.Remove(l.Path("hsm.sock"))
 	p := l.daemon("pedclient", append(args, l.opts.ClientFlags...))
-	if err := p.Until(startLimit, "hsm.sock", func() bool { return Exists(l.Path("hsm.sock")) }); err != nil {
+	if err := p.Until(startLimit, "answer", func() bool { return answers(l.Path("hsm.sock")) }); err != nil {
 		l.T.Fatal(err)
 	}
 	l.mu.Lock()
@@ -227,6 +233,33 @@ func (l *Lab) daemon(name string, args []string) *Process {
 		l.T.Fatal(err)
 	}
 	return p
+}
+
+// answers reports whether somebody takes connections on a unix socket.
+func answers(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
+}
+
+// ServerStatus is what pedserver says of itself on its admin socket, which is
+// where `pedserver -mode show` has it from.
+func (l *Lab) ServerStatus() (pedserver.Status, error) {
+	var st pedserver.Status
+	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", l.Path("pedserver.sock"))
+		},
+	}}
+	r, err := c.Get("http://local/v1/show")
+	if err != nil {
+		return st, err
+	}
+	defer r.Body.Close()
+	return st, json.NewDecoder(r.Body).Decode(&st)
 }
 
 // Console is hsmcm's prompt, started when it is first wanted and again when it
@@ -290,7 +323,7 @@ func Poll(limit time.Duration, what string, ok func() error) error {
 		limit = pollLimit
 	}
 	deadline := time.Now().Add(limit)
-	for {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
 		err := ok()
 		if err == nil {
 			return nil
@@ -298,7 +331,7 @@ func Poll(limit time.Duration, what string, ok func() error) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s: not within %v: %w", what, limit, err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 

@@ -20,7 +20,9 @@ type Keyset struct {
 type People struct {
 	Orange Keyset // opens the channel
 	Login  Keyset // gives its shares: the keyset in force
-	Reuse  Keyset // is read when create.reuse is answered with YES
+
+	// Existing keysets to be taken over: with one, create.reuse is answered YES.
+	ReuseOrange, ReuseBlue, ReuseRed Keyset
 
 	// New keysets, by the second line of the screens.
 	NewOrange, NewBlue, NewRed Keyset
@@ -31,10 +33,9 @@ type People struct {
 
 	password string // told by the console
 
-	copies int  // copies of the keyset begun
-	reused bool // the dialogue reads an existing keyset
-	next   int  // which key of a keyset comes next
-	last   Key  // the key in the port
+	copies int // copies of the keyset begun
+	next   int // which key of a keyset comes next
+	last   Key // the key in the port
 }
 
 // answer returns the commands of the script face for a screen; nothing to do at
@@ -56,8 +57,7 @@ func (p *People) answer(s Screen) ([]string, error) {
 	case "confirm.erase", "create.blank", "create.notblank", "create.sure", "login.foreign":
 		return press("Y"), nil
 	case "create.reuse":
-		p.copies, p.reused = 0, len(p.Reuse.Keys) > 0
-		if p.reused {
+		if p.copies = 0; len(p.reading(s).Keys) > 0 {
 			return press("Y"), nil
 		}
 		return press("N"), nil
@@ -86,15 +86,15 @@ func (p *People) answer(s Screen) ([]string, error) {
 	return nil, nil
 }
 
-// reading is the keyset that a screen wants to read.
+// reading is the keyset that a screen wants to read, or offers to.
 func (p *People) reading(s Screen) Keyset {
 	switch {
 	case strings.HasPrefix(s.ID, "key."):
 		return p.Orange
-	case strings.HasPrefix(s.ID, "reuse."):
-		return p.Reuse
+	case strings.HasPrefix(s.ID, "login."):
+		return p.Login
 	}
-	return p.Login
+	return byOp(s, p.ReuseOrange, p.ReuseBlue, p.ReuseRed)
 }
 
 // writing is the keyset, or the copy of one, that a screen wants to write.
@@ -102,13 +102,18 @@ func (p *People) writing(s Screen) Keyset {
 	if p.copies > 0 && p.copies <= len(p.Duplicates) {
 		return p.Duplicates[p.copies-1]
 	}
+	return byOp(s, p.NewOrange, p.NewBlue, p.NewRed)
+}
+
+// byOp chooses by what line 2 says the operation is for.
+func byOp(s Screen, orange, blue, red Keyset) Keyset {
 	switch op := s.Lines[1]; {
 	case strings.Contains(op, "RPV"):
-		return p.NewOrange
+		return orange
 	case strings.Contains(op, "DOMAIN"):
-		return p.NewRed
+		return red
 	}
-	return p.NewBlue
+	return blue
 }
 
 func (p *People) insert(from Keyset) ([]string, error) {

@@ -43,6 +43,7 @@ func Perform(c *Console, ped func() *PED, play Play) (Ended, error) {
 	end := Ended{}
 	present := ped()
 	present.skip()
+	complained := c.complaints()
 	mark, err := c.Send(play.Command)
 	if err != nil {
 		return end, err
@@ -55,13 +56,15 @@ func Perform(c *Console, ped func() *PED, play Play) (Ended, error) {
 			end.Result, end.Output = result, c.Since(mark)
 			return end, nil
 		}
-		if pw, _, ok := c.Find(mark, Password); ok {
-			people.password = pw
-		}
 		present = ped()
 		s, shown, ok := present.take()
 		if ok {
 			end.Screens = append(end.Screens, s.ID)
+			if strings.HasPrefix(s.ID, "otp.") { // they are told it by phone
+				if people.password, err = c.Wait(10*time.Second, mark, Password); err != nil {
+					return end, err
+				}
+			}
 			if play.At == nil || play.At(s) {
 				if err := people.act(present, s); err != nil {
 					end.Output = c.Since(mark)
@@ -74,6 +77,10 @@ func Perform(c *Console, ped func() *PED, play Play) (Ended, error) {
 		case <-printed:
 		case <-shown:
 		case <-time.After(20 * time.Millisecond): // another PED may have taken its place
+			if c.complaints() > complained {
+				end.Output = c.Since(mark)
+				return end, fmt.Errorf("%q was not run: %s", play.Command, c.LastWords())
+			}
 		case <-c.done:
 			end.Output = c.Since(mark)
 			if _, _, ok := c.Find(mark, Result); !ok {

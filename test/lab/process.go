@@ -106,6 +106,15 @@ func (p *Process) LastWords() string {
 	return lastLine(string(b))
 }
 
+// complaints is how many bytes the process has written to standard error.
+func (p *Process) complaints() int64 {
+	fi, err := os.Stat(p.log)
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
+}
+
 // Kill ends the process as a crash would (SIGKILL) and waits until it is gone.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()

@@ -2,9 +2,12 @@ package lab
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"openped/protocol"
 )
@@ -223,12 +226,27 @@ func (k keeper) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// FreePort returns a TCP port of 127.0.0.1 that nobody has now.
+// The ports that FreePort gives are below those that the system gives to outgoing
+// connections, which would take one between its choice and its use.
+const (
+	firstPort = 20000
+	ports     = 10000
+)
+
+var nextPort atomic.Uint32
+
+func init() { nextPort.Store(rand.Uint32N(ports)) }
+
+// FreePort returns a TCP port of 127.0.0.1 that nobody has now, another one each
+// time.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var err error
+	for range 100 {
+		port := firstPort + int(nextPort.Add(1)%ports)
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, err
 }
