@@ -14,7 +14,6 @@ import (
 // scenario is a ceremony that gives up an old world for a new one.
 type scenario struct {
 	fresh bool // begin with an HSM that has an RPV and nothing else
-	keys  []hsmtest.Insert
 	run   func(ctx context.Context, h *hsmtest.HSM, p *hsmtest.PED) error
 	// works reports whether the old and the new world work, of which one must.
 	works func(t *testing.T, h *hsmtest.HSM, p *hsmtest.PED) (old, new bool)
@@ -139,6 +138,7 @@ func oldOrNewBlue(t *testing.T, h *hsmtest.HSM, p *hsmtest.PED) (old, new bool) 
 // disaster is a way to die in the middle, at point n; it reports afterwards
 // whether n was reached.
 type disaster struct {
+	step    int // between the points tried
 	arm     func(h *hsmtest.HSM, p *hsmtest.PED, n int)
 	reached func(h *hsmtest.HSM, p *hsmtest.PED, n int) bool
 }
@@ -147,14 +147,17 @@ func disasters() map[string]disaster {
 	var saves atomic.Int64
 	return map[string]disaster{
 		"HSM dies before a write": {
+			step:    1,
 			arm:     func(h *hsmtest.HSM, _ *hsmtest.PED, n int) { h.CrashAt(n, false) },
 			reached: func(h *hsmtest.HSM, _ *hsmtest.PED, n int) bool { return h.Driver.Crashed() },
 		},
 		"HSM dies after a write": {
+			step:    1,
 			arm:     func(h *hsmtest.HSM, _ *hsmtest.PED, n int) { h.CrashAt(n, true) },
 			reached: func(h *hsmtest.HSM, _ *hsmtest.PED, n int) bool { return h.Driver.Crashed() },
 		},
 		"PED dies writing a key": {
+			step: 1,
 			arm: func(_ *hsmtest.HSM, p *hsmtest.PED, n int) {
 				saves.Store(0)
 				p.OnSave = func(string) bool { return saves.Add(1) != int64(n) }
@@ -162,6 +165,7 @@ func disasters() map[string]disaster {
 			reached: func(_ *hsmtest.HSM, _ *hsmtest.PED, n int) bool { return saves.Load() >= int64(n) },
 		},
 		"link is cut": {
+			step:    linkStep,
 			arm:     func(_ *hsmtest.HSM, p *hsmtest.PED, n int) { p.CutAt(n) },
 			reached: func(_ *hsmtest.HSM, p *hsmtest.PED, n int) bool { return p.Frames() >= n },
 		},
@@ -194,7 +198,7 @@ func TestCrash(t *testing.T) {
 				t.Run(how, func(t *testing.T) {
 					t.Parallel()
 					olds, news := 0, 0
-					for n := 1; ; n++ {
+					for n := 1; ; n += d.step {
 						h := base.Clone(t)
 						p := hsmtest.NewPED(p0.Keys.Clone(), h.Origin.Cert)
 						h.MustConnect(p, "")

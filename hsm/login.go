@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"openped/internal/audit"
 	"openped/internal/secret"
@@ -13,63 +12,6 @@ import (
 	"openped/protocol/hsmapi"
 	"openped/rpv"
 )
-
-// Grant is a login. It belongs to who obtained it, and ends with its caller's
-// connection (Release), with the HSM's initialisation, or with its zeroization.
-type Grant struct {
-	slot *Slot
-	role protocol.Role
-}
-
-// Role returns the role logged in as.
-func (g *Grant) Role() protocol.Role { return g.role }
-
-// Valid reports whether the login still stands. A nil grant is none.
-func (g *Grant) Valid() bool {
-	if g == nil {
-		return false
-	}
-	g.slot.mu.Lock()
-	defer g.slot.mu.Unlock()
-	return g.slot.grants[g]
-}
-
-// Release logs out. It may be called more than once.
-func (g *Grant) Release() {
-	if g == nil {
-		return
-	}
-	g.slot.mu.Lock()
-	was := g.slot.grants[g]
-	delete(g.slot.grants, g)
-	g.slot.mu.Unlock()
-	if was {
-		_ = g.slot.log(audit.Record{Event: "role logout", Role: g.role.String(), Result: "done"})
-	}
-}
-
-func (s *Slot) grant(role protocol.Role) *Grant {
-	g := &Grant{slot: s, role: role}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.grants[g] = true
-	return g
-}
-
-// revoke ends all logins.
-func (s *Slot) revoke() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.grants)
-}
-
-// granted reports whether g is a standing login of this slot as role.
-func (s *Slot) granted(g *Grant, role protocol.Role) error {
-	if g == nil || g.slot != s || g.role != role || !g.Valid() {
-		return errorf(hsmapi.CKR_USER_NOT_LOGGED_IN, fmt.Sprintf("run `role login -name %v` first", role), "%v is not logged in", role)
-	}
-	return nil
-}
 
 // Login lets a quorum of the role's keys log in. Each failed login is counted
 // before its outcome is known, and has the consequence of the role table.
@@ -297,40 +239,3 @@ func (sp roleSpec) spentError() *Error {
 	}
 	return errorf(hsmapi.CKR_PIN_LOCKED, "", "too many failed logins as %v: the role is locked", sp.role)
 }
-
-// quorum is what has been presented of one keyset.
-type quorum struct {
-	need   int
-	shares []rpv.Share
-	keys   []protocol.KeySerial
-}
-
-// add takes a share over, unless its index or its key has been there.
-func (q *quorum) add(sh *protocol.Share, value *secret.Buffer) bool {
-	if q.has(sh.Index) || q.hasKey(sh.Key) {
-		value.Destroy()
-		return false
-	}
-	q.shares = append(q.shares, rpv.Share{Index: sh.Index, Value: value})
-	q.keys = append(q.keys, sh.Key)
-	return true
-}
-
-func (q *quorum) has(index uint8) bool {
-	return slices.ContainsFunc(q.shares, func(s rpv.Share) bool { return s.Index == index })
-}
-
-func (q *quorum) full() bool { return len(q.shares) >= q.need }
-
-func (q *quorum) result(id protocol.CeremonyID, status protocol.ShareStatus) *protocol.ShareResult {
-	return &protocol.ShareResult{Ceremony: id, Status: status, Have: uint8(len(q.shares)), Need: uint8(q.need)}
-}
-
-func (q *quorum) destroy() {
-	for _, s := range q.shares {
-		s.Value.Destroy()
-	}
-	q.shares, q.keys = nil, nil
-}
-
-func (q *quorum) hasKey(k protocol.KeySerial) bool { return slices.Contains(q.keys, k) }

@@ -42,10 +42,21 @@ func Origin(t testing.TB) *certs.OriginRoot {
 	return o
 }
 
+// dir returns a temporary folder, in memory where that is to be had: these tests
+// kill processes, not power, and each fsync of a disk costs them milliseconds.
+func dir(t testing.TB) string {
+	t.Helper()
+	if d, err := os.MkdirTemp("/dev/shm", "hsmtest"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(d) })
+		return d
+	}
+	return t.TempDir()
+}
+
 // NewHSM makes an HSM and starts it. firmware "" is 7.7.0.
 func NewHSM(t testing.TB, serial, firmware string) *HSM {
 	t.Helper()
-	h := &HSM{T: t, Path: filepath.Join(t.TempDir(), "hsm.json"), Origin: Origin(t)}
+	h := &HSM{T: t, Path: filepath.Join(dir(t), "hsm.json"), Origin: Origin(t)}
 	if err := virtual.Create(h.Path, virtual.CreateOptions{Serial: serial, Firmware: firmware, Origin: h.Origin}); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +73,7 @@ func (h *HSM) Clone(t testing.TB) *HSM {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &HSM{T: t, Path: filepath.Join(t.TempDir(), "hsm.json"), Origin: h.Origin, NoAudit: h.NoAudit}
+	c := &HSM{T: t, Path: filepath.Join(dir(t), "hsm.json"), Origin: h.Origin, NoAudit: h.NoAudit}
 	if err := os.WriteFile(c.Path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}

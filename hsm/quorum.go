@@ -1,10 +1,48 @@
 package hsm
 
 import (
-	"slices"
-
+	"openped/internal/secret"
 	"openped/protocol"
+	"openped/rpv"
+	"slices"
 )
+
+// quorum is what has been presented of one keyset.
+type quorum struct {
+	need   int
+	shares []rpv.Share
+	keys   []protocol.KeySerial
+}
+
+// add takes a share over, unless its index or its key has been there.
+func (q *quorum) add(sh *protocol.Share, value *secret.Buffer) bool {
+	if q.has(sh.Index) || q.hasKey(sh.Key) {
+		value.Destroy()
+		return false
+	}
+	q.shares = append(q.shares, rpv.Share{Index: sh.Index, Value: value})
+	q.keys = append(q.keys, sh.Key)
+	return true
+}
+
+func (q *quorum) has(index uint8) bool {
+	return slices.ContainsFunc(q.shares, func(s rpv.Share) bool { return s.Index == index })
+}
+
+func (q *quorum) full() bool { return len(q.shares) >= q.need }
+
+func (q *quorum) result(id protocol.CeremonyID, status protocol.ShareStatus) *protocol.ShareResult {
+	return &protocol.ShareResult{Ceremony: id, Status: status, Have: uint8(len(q.shares)), Need: uint8(q.need)}
+}
+
+func (q *quorum) destroy() {
+	for _, s := range q.shares {
+		s.Value.Destroy()
+	}
+	q.shares, q.keys = nil, nil
+}
+
+func (q *quorum) hasKey(k protocol.KeySerial) bool { return slices.Contains(q.keys, k) }
 
 // Which of a key's two sets is live is the HSM's to say, before a PIN is asked.
 //

@@ -1,0 +1,238 @@
+package hsm
+
+import (
+	"context"
+	"errors"
+	"openped/internal/audit"
+	"openped/protocol"
+	"openped/protocol/channel"
+	"time"
+)
+
+// prove runs Hello, Reply and HsmProof, which need nobody.
+func (c *pedConn) prove(ctx context.Context) error {
+	c.forget()
+	if c.mode == channel.ModeOTP && c.password == nil { // it was good for one session
+		c.mode = channel.ModeRPV
+	}
+	if c.mode == channel.ModeRPV {
+		if err := c.slot.needRPV(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, proofTime, errSilent)
+	defer cancel()
+	var label string
+	// The RPV in force: the PED takes this set from an orange key that a crash
+	// left two on, and no other one from its cache.
+	var live protocol.SetID
+	c.slot.d.View(func(st *State) {
+		label = st.Label
+		if c.mode == channel.ModeRPV && st.RPV != nil {
+			live = st.RPV.Set
+		}
+	})
+	u, hello, err := channel.NewU(channel.UConfig{
+		Mode: c.mode, Serial: c.slot.id.Serial, Label: label, Firmware: c.slot.id.Firmware, LiveSet: live,
+		Chain: c.slot.chain, Static: c.slot.static, Password: c.password.Bytes(), Verifier: c.slot.rpks,
+		Limits: c.slot.limits,
+	})
+	if err != nil {
+		return err
+	}
+	c.u = u
+	c.proofs++
+	if err := c.send(hello); err != nil {
+		return c.handshakeFailed(err)
+	}
+	reply, err := c.reply(ctx)
+	if err != nil {
+		return c.handshakeFailed(err)
+	}
+	proof, err := u.Reply(reply)
+	if err != nil {
+		return c.handshakeFailed(err)
+	}
+	if err := c.send(proof); err != nil {
+		return c.handshakeFailed(err)
+	}
+	c.stage = stageProven
+	c.publish()
+	return nil
+}
+
+// reply waits for what answers Hello. Records of a session that has just been
+// closed may still be under way; they are of no use to anyone.
+func (c *pedConn) reply(ctx context.Context) ([]byte, error) {
+	for {
+		f, err := c.recv(ctx, proofTime)
+		if err != nil {
+			return nil, err
+		}
+		if c.proofs > 1 && len(f) >= channel.HeaderSize && !channel.IsAlert(f) && channel.Type(f[0]) != channel.TypeReply {
+			continue
+		}
+		return f, nil
+	}
+}
+
+// agree sends Begin and finishes the handshake; the PED may be asking somebody
+// for the orange key or the password.
+func (c *pedConn) agree(cer *ceremony) error {
+	ctx := cer.ctx
+	if c.mode == channel.ModeOTP {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, passwordTime)
+		defer cancel()
+	}
+	rec, err := c.u.Begin()
+	if err != nil {
+		return c.handshakeFailed(err)
+	}
+	cer.attend()
+	if err := c.send(rec); err != nil {
+		return c.handshakeFailed(err)
+	}
+	for ev := channel.UActivity; ev == channel.UActivity; {
+		if rec, err = c.recv(ctx, silentTime); err == nil {
+			ev, err = c.u.Receive(rec)
+		}
+		if err != nil {
+			return c.handshakeFailed(err)
+		}
+	}
+	auth := c.u.Auth()
+	session, confirm, err := c.finish(ctx, auth)
+	if err != nil {
+		var refused *channel.RefusedError
+		if errors.As(err, &refused) {
+			cer.log(audit.Record{Event: "ped-session", PED: pedName(auth.Serial, auth.Firmware), Result: "refused: " + refused.Cause.Error()})
+		}
+		return c.handshakeFailed(err)
+	}
+	if err := c.send(confirm); err != nil {
+		session.Wipe()
+		return c.handshakeFailed(err)
+	}
+	c.u, c.s, c.stage, c.born, c.ended = nil, session, stageSession, c.slot.o.Now(), nil
+	c.slot.setPED(auth.Serial, auth.Firmware)
+	c.publish()
+	cer.log(audit.Record{Event: "ped-session", PED: c.name(), Result: c.mode.String()})
+	if err := checkPED(c.slot.id.Firmware, auth.Firmware); err != nil {
+		cer.log(audit.Record{Event: "ped-session", PED: c.name(), Result: "firmware refused"})
+		c.close()
+		return err
+	}
+	return nil
+}
+
+// finish looks at MacTagV, after what has to be durable before that.
+func (c *pedConn) finish(ctx context.Context, auth *channel.PedAuth) (*channel.Session, []byte, error) {
+	if c.mode == channel.ModeOTP {
+		if err := c.slot.useUp(c.password.Bytes()); err != nil {
+			return nil, nil, err
+		}
+		c.dropPassword()
+		return c.u.Finish(nil)
+	}
+	before, err := c.slot.countHandshake(auth.RPKFP)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := sleep(ctx, slowDown(before)); err != nil {
+		return nil, nil, err
+	}
+	// A copy: the record may be replaced while the channel computes.
+	rpv := c.slot.rpv()
+	defer rpv.Destroy()
+	session, confirm, err := c.u.Finish(rpv.Bytes())
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := c.slot.goodHandshake(auth.RPKFP); err != nil {
+		session.Wipe()
+		return nil, nil, err
+	}
+	return session, confirm, nil
+}
+
+// ready makes sure that there is a session young enough for a ceremony.
+func (c *pedConn) ready(cer *ceremony) error {
+	if c.stage == stageSession && (c.s.Expired() || c.slot.o.Now().Sub(c.born) > sessionFresh) {
+		c.close()
+	}
+	if c.stage == stageSession {
+		return nil
+	}
+	if c.stage == stageNone {
+		old := c.proofs > 0
+		err := c.prove(cer.ctx)
+		if err != nil && old && errors.Is(err, channel.ErrAlert) {
+			// It may have been about what came before; nobody was asked anything.
+			err = c.prove(cer.ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.agree(cer)
+}
+
+// handshakeFailed ends a handshake: the PED learns that it is over, not why. A
+// connection that still answers stays for the next one.
+func (c *pedConn) handshakeFailed(err error) error {
+	var l lost
+	switch {
+	case errors.As(err, &l), errors.Is(err, channel.ErrAlert), errors.Is(err, channel.ErrPedCancelled):
+	case errors.Is(err, errSilent):
+		c.fail(err)
+	default:
+		_ = c.send(channel.AlertRecord())
+	}
+	c.forget()
+	c.publish()
+	if r := (*channel.RefusedError)(nil); errors.As(err, &r) {
+		c.slot.o.Log.Warn("channel refused", "stage", r.Stage, "cause", r.Cause)
+	}
+	return err
+}
+
+// forget wipes whatever channel there is.
+func (c *pedConn) forget() {
+	if c.u != nil {
+		c.u.Wipe()
+	}
+	if c.s != nil {
+		c.s.Wipe()
+	}
+	c.u, c.s, c.stage, c.ended = nil, nil, stageNone, nil
+}
+
+// close ends the channel in good order; the connection stays.
+func (c *pedConn) close() {
+	switch {
+	case c.s != nil:
+		if rec, err := c.s.Close(); err == nil {
+			_ = c.send(rec)
+		}
+	case c.u != nil:
+		_ = c.send(channel.AlertRecord())
+	}
+	c.forget()
+	c.publish()
+}
+
+// sleep waits, or returns the context's cause.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctxError(ctx)
+	}
+}
