@@ -10,6 +10,7 @@ import (
 	"openped/hsmcm"
 	pedclient "openped/pedclient/cli"
 	pedserver "openped/pedserver/cli"
+	"openped/protocol/hsmapi"
 	softped "openped/softped/cli"
 )
 
@@ -150,5 +151,21 @@ func TestConsoleCommands(t *testing.T) {
 		if f != "version" && !strings.Contains(p.sections[1].text, "-"+f) {
 			t.Errorf("the page has no -%s", f)
 		}
+	}
+}
+
+// TestResultCodes: pages that explain codes name them as the code does.
+func TestResultCodes(t *testing.T) {
+	seen := 0
+	for _, tab := range load(t, "docs/cli/hsmcm.md").section(t, "Results").tables() {
+		for _, r := range tab.rows {
+			seen++
+			if c := hsmapi.Code(number(t, r[0])); c.Name() != r[1] {
+				t.Errorf("code %s is %q on the page and %q in the code", r[0], r[1], c.Name())
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no codes")
 	}
 }
