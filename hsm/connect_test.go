@@ -10,6 +10,7 @@ import (
 
 	"openped/hsm"
 	"openped/hsm/hsmtest"
+	"openped/internal/secret"
 	"openped/protocol"
 	"openped/protocol/channel"
 	"openped/protocol/hsmapi"
@@ -185,4 +186,26 @@ func TestPEDFirmware(t *testing.T) {
 			t.Errorf("message names not both versions: %q", e.Msg)
 		}
 	}
+}
+
+// When the session of a one-time password ends before there is an RPV, so does
+// the connection: a new password can only come with a new one.
+func TestPasswordIsGoodForOneSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := hsmtest.NewHSM(t, "1234567", "")
+		p := hsmtest.NewPED(&hsmtest.Keyring{}, h.Origin.Cert)
+		p.Pair = true
+		p.Type("12345678")
+		a, b := hsmtest.Pipe()
+		go p.Serve(b)
+		digits := secret.Copy([]byte("12345678"))
+		want(t, h.Slot.Connect(t.Context(), a, hsm.ConnectOptions{Password: digits}), hsmapi.CKR_OK)
+		_ = b.Send(t.Context(), channel.AlertRecord())
+		synctest.Wait()
+		want(t, h.Slot.InitRPV(t.Context(), nil, nil), hsmapi.CKR_RPV_NOT_INITIALIZED)
+		want(t, h.Slot.CheckConnect(true), hsmapi.CKR_OK)
+		p.Type("23456789")
+		h.MustConnect(p, "23456789")
+		h.Kill()
+	})
 }

@@ -17,6 +17,7 @@ func (c *pedConn) prove(ctx context.Context) error {
 	}
 	if c.mode == channel.ModeRPV {
 		if err := c.slot.needRPV(); err != nil {
+			c.fail(err) // a one-time password's session has ended: only a new connection can have another
 			return err
 		}
 	}
