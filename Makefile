@@ -12,7 +12,7 @@ COMMANDS := pedserver pedclient softped hsmcm
 HOSTILE := Hostile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race hostile imports fuzz vectors bench lint cross clean
+.PHONY: help setup build demo test race hostile crash imports fuzz vectors bench lint cross clean
 
 help:   ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ race: setup   ## the tests under the race detector, except the hostile ones
 
 hostile: setup   ## every byte of the channel flipped, cut, repeated, reflected
 	@scripts/hostile '$(HOSTILE)'
+
+# Processes wait for each other most of the time: more at once than there are
+# processors.
+crash: setup   ## kill -9 of every program at every step of every ceremony: some minutes
+	@summary=$$(mktemp) && trap 'rm -f "$$summary"' EXIT && \
+	OPENPED_CRASH=$$summary $(GO) test -count=1 -timeout 30m -parallel 6 -run TestEveryStep ./test/crash && cat "$$summary"
 
 imports: setup   ## the import rules of the house
 	$(GO) test -count=1 ./test/imports
