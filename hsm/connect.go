@@ -104,9 +104,13 @@ func (s *Slot) Connect(ctx context.Context, fc FrameConn, o ConnectOptions) (err
 		}
 		pc.mode, pc.password = channel.ModeOTP, secret.Copy(o.Password.Bytes())
 	}
+	if old := c.conn; old != nil { // it has just died, and is this ceremony's to bury
+		old.bury()
+	}
 	pc.link = newLink(fc, func(cause error) { s.connLost(pc, cause) })
-	s.setConn(pc)
 	c.conn = pc
+	s.setConn(pc)
+	pc.start()
 	err = pc.prove(c.ctx)
 	if err == nil && pc.mode == channel.ModeOTP {
 		err = pc.agree(c)

@@ -5,6 +5,7 @@ import (
 
 	"openped/internal/secret"
 	"openped/protocol"
+	"openped/protocol/channel"
 )
 
 // Unseal opens a role's vault as an insider would.
@@ -14,3 +15,13 @@ func Unseal(serial string, role protocol.Role, set protocol.SetID, key *secret.B
 
 // StaticKey returns the public half of the static key of this start.
 func (s *Slot) StaticKey() *ecdh.PublicKey { return s.static.PublicKey() }
+
+// Session returns the session of the connection, or nil.
+func (s *Slot) Session() *channel.Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return nil
+	}
+	return s.conn.s
+}

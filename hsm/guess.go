@@ -18,7 +18,8 @@ import (
 
 const (
 	passwordDigits = 8
-	passwordTime   = 10 * time.Minute // from arming to both tags
+	passwordTime   = 10 * time.Minute // from Begin to both tags
+	orangeTime     = time.Hour        // likewise: sixteen orange keys and their PINs
 	slowest        = 60 * time.Second
 )
 

@@ -80,12 +80,14 @@ func (c *pedConn) reply(ctx context.Context) ([]byte, error) {
 // agree sends Begin and finishes the handshake; the PED may be asking somebody
 // for the orange key or the password.
 func (c *pedConn) agree(cer *ceremony) error {
-	ctx := cer.ctx
+	// Until PedAuth the PED is nobody in particular: its activity keeps the slot
+	// busy for so long and no longer.
+	limit := orangeTime
 	if c.mode == channel.ModeOTP {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, passwordTime)
-		defer cancel()
+		limit = passwordTime
 	}
+	ctx, cancel := context.WithTimeout(cer.ctx, limit)
+	defer cancel()
 	rec, err := c.u.Begin()
 	if err != nil {
 		return c.handshakeFailed(err)
@@ -107,7 +109,8 @@ func (c *pedConn) agree(cer *ceremony) error {
 	if err != nil {
 		var refused *channel.RefusedError
 		if errors.As(err, &refused) {
-			cer.log(audit.Record{Event: "ped-session", PED: pedName(auth.Serial, auth.Firmware), Result: "refused: " + refused.Cause.Error()})
+			// Not the name it gave itself: nothing has shown that it is true.
+			cer.log(audit.Record{Event: "ped-session", Result: "refused: " + refused.Cause.Error()})
 		}
 		return c.handshakeFailed(err)
 	}

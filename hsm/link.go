@@ -46,10 +46,15 @@ type link struct {
 	broken error                    // why dead is closed
 }
 
-// newLink owns fc. lost is called from the reader when the connection ends.
+// newLink owns fc. lost is called once, by whoever finds the connection ended.
+// Nothing is read before start: whoever is called must know the link by then.
 func newLink(fc FrameConn, lost func(error)) *link {
+	return &link{fc: fc, more: make(chan struct{}, 1), dead: make(chan struct{}), stop: func() {}, lost: lost}
+}
+
+func (l *link) start() {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &link{fc: fc, more: make(chan struct{}, 1), dead: make(chan struct{}), stop: stop, lost: lost}
+	l.stop = stop
 	go func() {
 		for {
 			f, err := l.fc.Recv(ctx)
@@ -62,7 +67,6 @@ func newLink(fc FrameConn, lost func(error)) *link {
 			}
 		}
 	}()
-	return l
 }
 
 var errFlood = errors.New("frames too long or too many")
@@ -123,8 +127,8 @@ func (l *link) fail(err error) {
 	l.mu.Unlock()
 	if first {
 		l.stop()
+		l.lost(err) // first: closing may take its time
 		l.fc.Close()
-		l.lost(err)
 	}
 }
 

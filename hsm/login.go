@@ -83,6 +83,7 @@ func (c *ceremony) attempt(sp roleSpec) (rec RoleRecord, err error) {
 		if err := c.punish(sp); err != nil {
 			return rec, err
 		}
+		c.leave(sp)
 		return rec, sp.spentError()
 	}
 	if sp.then == zeroizeHSM && sp.attemptsLeft(rec) == 1 {
@@ -118,7 +119,7 @@ func (o *operation) collect(sp roleSpec, rec RoleRecord) (joined, vault *secret.
 			return nil, nil, o.fail(sp)
 		}
 		if !q.add(sh, value) {
-			if err := o.send(q.result(o.id, protocol.ShareSame)); err != nil {
+			if err := errors.Join(o.send(q.result(o.id, protocol.ShareSame)), o.refuse()); err != nil {
 				return nil, nil, err
 			}
 			continue
@@ -204,11 +205,18 @@ func (o *operation) condemn(sp roleSpec) error {
 	if serr := errors.Join(o.send(&protocol.ShareResult{Ceremony: o.id, Status: protocol.ShareFailed}), o.finish(protocol.EndFailed)); serr != nil {
 		_ = o.abort(serr)
 	}
-	if left == 0 && sp.then == zeroizeHSM {
-		o.conn.close() // its RPV is gone
-		o.conn.fail(errZeroized)
+	if left == 0 {
+		c.leave(sp)
 	}
 	return err
+}
+
+// leave ends the connection to the PED if the HSM was zeroized: its RPV is gone.
+func (c *ceremony) leave(sp roleSpec) {
+	if sp.then == zeroizeHSM && c.conn != nil {
+		c.conn.close()
+		c.conn.fail(errZeroized)
+	}
 }
 
 // punish makes the consequence of spent attempts durable.

@@ -18,6 +18,20 @@ type operation struct {
 	id   protocol.CeremonyID
 	role protocol.Role
 	over bool // End or Cancel has gone either way
+
+	refused int // keys that were refused
+}
+
+// maxRefused is how many keys an operation refuses before it ends: each is a
+// record in the audit log.
+const maxRefused = 64
+
+// refuse counts a key that is not wanted.
+func (o *operation) refuse() error {
+	if o.refused++; o.refused > maxRefused {
+		return errorf(keyFault, "run the command again with the right keys", "too many PED keys that do not belong here")
+	}
+	return nil
 }
 
 // operate starts an operation: it waits for a session and sends first, made for

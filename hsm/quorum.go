@@ -87,6 +87,9 @@ func (o *operation) present(q *quorum, live protocol.SetID) (*protocol.KeyPresen
 		if !same {
 			return kp, set, nil
 		}
+		if err := o.refuse(); err != nil {
+			return nil, protocol.SetID{}, err
+		}
 	}
 }
 

@@ -45,7 +45,9 @@ func (c *ceremony) start() error {
 
 // key records a PED key that was shown or written.
 func (o *operation) key(event string, key protocol.KeySerial, set protocol.SetID) {
-	o.cer.keys = append(o.cer.keys, key.String())
+	if len(o.cer.keys) < audit.MaxKeys {
+		o.cer.keys = append(o.cer.keys, key.String())
+	}
 	o.cer.log(audit.Record{Event: event, Role: o.role.String(), Keys: []string{key.String()}, Set: set.String()})
 }
 

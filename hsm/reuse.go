@@ -112,6 +112,11 @@ func (o *operation) readQuorum(like *reading) (_ *reading, err error) {
 		if err := o.send(r.result(o.id, status)); err != nil {
 			return nil, err
 		}
+		if status == protocol.ShareSame {
+			if err := o.refuse(); err != nil {
+				return nil, err
+			}
+		}
 	}
 }
 
@@ -146,6 +151,9 @@ func (o *operation) presentAny(q *quorum, want protocol.SetID) (*protocol.KeyPre
 		}
 		if use.Use != protocol.UseRefuse {
 			return kp, set, nil
+		}
+		if err := o.refuse(); err != nil {
+			return nil, want, err
 		}
 	}
 }

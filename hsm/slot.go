@@ -213,8 +213,7 @@ func (c *ceremony) end(err error) error {
 		c.conn.release(c.conn.onIdle)
 		if !c.conn.alive() {
 			c.conn.own()
-			c.conn.forget()
-			c.conn.dropPassword()
+			c.conn.bury()
 		}
 	}
 	c.cancel(nil)
@@ -246,9 +245,6 @@ func (s *Slot) setConn(pc *pedConn) {
 	defer s.mu.Unlock()
 	s.conn = pc
 	s.ped = PEDInfo{}
-	if !pc.alive() { // it died before it was known
-		s.conn = nil
-	}
 }
 
 // connLost forgets a connection that has ended.
@@ -264,7 +260,16 @@ func (s *Slot) connLost(pc *pedConn, cause error) {
 	defer pc.mu.Unlock()
 	if pc.idle != nil { // no ceremony owns it: the keys are ours to forget
 		pc.idle = nil
-		pc.forget()
-		pc.dropPassword()
+		pc.bury()
 	}
+}
+
+// bury forgets what a dead connection leaves behind. A session that had no
+// close_notify was cut, by whom nobody knows.
+func (c *pedConn) bury() {
+	if c.s != nil && !c.s.PeerClosed() {
+		c.slot.o.Log.Warn("PED session was cut off without an end")
+	}
+	c.forget()
+	c.dropPassword()
 }
