@@ -48,7 +48,7 @@ func (d Dirs) path(name string) (string, error) {
 // the run folder with Check.
 func (d Dirs) Make() error {
 	if err := os.MkdirAll(d.Run, 0o750); err != nil {
-		return fmt.Errorf("run folder: %w", err)
+		return fmt.Errorf("run folder: %w; name another one with %s", err, Env)
 	}
 	// A state folder that can not be made costs the log file only: the daemon
 	// says so when it opens the log.
