@@ -75,7 +75,7 @@ type keysetOrder struct {
 func (c *ceremony) createKeyset(order keysetOrder) (*keyset, error) {
 	sp := spec(order.role)
 	o, err := c.operate(order.role, func(id protocol.CeremonyID) protocol.Message {
-		return &protocol.CreateKeyset{Ceremony: id, Role: order.role, KeyType: sp.key, TimeoutSec: c.slot.timeout, MayReuse: true}
+		return &protocol.CreateKeyset{Ceremony: id, Role: order.role, KeyType: sp.key, TimeoutSec: c.slot.timeout, MayReuse: true, LiveSet: c.slot.liveSet(order.role)}
 	})
 	if err != nil {
 		if o != nil {

@@ -169,6 +169,18 @@ func (s *Slot) isLive(set protocol.SetID) (live bool) {
 	return live
 }
 
+// liveSet returns the set of a role, or of the RPV, that is in force; zero if
+// there is none.
+func (s *Slot) liveSet(role protocol.Role) (set protocol.SetID) {
+	s.d.View(func(st *State) {
+		set = st.Roles[role].Set
+		if role == protocol.RoleRPV && st.RPV != nil {
+			set = st.RPV.Set
+		}
+	})
+	return set
+}
+
 // reuseRPV takes over an RPV that the PED joins, twice, from orange keys. No
 // share comes here. In the second pass each key gets a certificate of this HSM
 // for its RPK; these are the RPKs that will be listed.

@@ -5,11 +5,12 @@ import "openped/internal/wire"
 // Messages from the HSM to the PED.
 
 // Authenticate starts a login: the PED collects shares of the role's live set.
+// The role is one that people log in as.
 //
 //	type        1   0x01
 //	ceremony   16   not zero
-//	role        1   1–8
-//	key type    1   1–5
+//	role        1   1–6
+//	key type    1   the role's
 //	timeout     2   seconds per action, 1–3600
 //	last try    1   0 or 1: a failure now has consequences, say so
 type Authenticate struct {
@@ -29,36 +30,41 @@ func (m *Authenticate) encode(w *wire.Writer) {
 func (m *Authenticate) decode(r *wire.Reader) {
 	m.Ceremony, m.Role, m.KeyType = readCeremony(r), enum[Role](r), enum[KeyType](r)
 	m.TimeoutSec, m.LastTry = readTimeout(r), r.Bool()
+	need(r, m.Role.LogsIn() && m.KeyType == m.Role.KeyType())
 }
 
-// CreateKeyset starts the making (or the reuse) of a keyset. With key type
-// KeyRPK it provisions a remote PED vector, and the role is RoleRPV: neither
-// goes without the other.
+// CreateKeyset starts the making (or the reuse) of a keyset; for RoleRPV, of a
+// remote PED vector.
 //
 //	type        1   0x02
 //	ceremony   16   not zero
 //	role        1   1–8
-//	key type    1   1–5
+//	key type    1   the role's
 //	timeout     2   seconds per action, 1–3600
 //	may reuse   1   0 or 1: whether the PED offers to reuse an existing keyset
+//	live set   16   the role's set in force, zero if there is none
+//
+// A key that holds two sets loses one when its share is written; never the live
+// one.
 type CreateKeyset struct {
 	Ceremony   CeremonyID
 	Role       Role
 	KeyType    KeyType
 	TimeoutSec uint16
 	MayReuse   bool
+	LiveSet    SetID
 }
 
 // Type returns MsgCreateKeyset.
 func (*CreateKeyset) Type() MsgType          { return MsgCreateKeyset }
 func (m *CreateKeyset) ceremony() CeremonyID { return m.Ceremony }
 func (m *CreateKeyset) encode(w *wire.Writer) {
-	w.Raw(m.Ceremony[:]).U8(uint8(m.Role)).U8(uint8(m.KeyType)).U16(m.TimeoutSec).Bool(m.MayReuse)
+	w.Raw(m.Ceremony[:]).U8(uint8(m.Role)).U8(uint8(m.KeyType)).U16(m.TimeoutSec).Bool(m.MayReuse).Raw(m.LiveSet[:])
 }
 func (m *CreateKeyset) decode(r *wire.Reader) {
 	m.Ceremony, m.Role, m.KeyType = readCeremony(r), enum[Role](r), enum[KeyType](r)
-	m.TimeoutSec, m.MayReuse = readTimeout(r), r.Bool()
-	need(r, (m.Role == RoleRPV) == (m.KeyType == KeyRPK))
+	m.TimeoutSec, m.MayReuse, m.LiveSet = readTimeout(r), r.Bool(), readSetID(r)
+	need(r, m.KeyType == m.Role.KeyType())
 }
 
 // Confirm asks a yes-or-no question at the PED.

@@ -29,6 +29,24 @@ func (v Role) String() string { return enumName(roleNames[:], uint8(v), "role") 
 // Valid reports whether v is one of the roles above.
 func (v Role) Valid() bool { return enumValid(roleNames[:], uint8(v)) }
 
+// roleKeys says which keys a role's shares are on. It is the only place that
+// does: an HSM cannot have a PED read one role's keys in the name of another.
+var roleKeys = [...]KeyType{RoleSO: KeySO, RoleAU: KeyAudit, RolePO: KeySO, RoleCO: KeyUser, RoleLCO: KeyUser, RoleCU: KeyUser,
+	RoleDomain: KeyDomain, RoleRPV: KeyRPK}
+
+// KeyType returns the type of the keys that hold the role's shares, 0 for what
+// is no role.
+func (v Role) KeyType() KeyType {
+	if !v.Valid() {
+		return 0
+	}
+	return roleKeys[v]
+}
+
+// LogsIn reports whether people log in as this role. Nobody does as the domain
+// or the RPV: their shares are read to be used again, and for nothing else.
+func (v Role) LogsIn() bool { return v.Valid() && v != RoleDomain && v != RoleRPV }
+
 // ParseRole finds a role by its short name.
 func ParseRole(name string) (Role, bool) {
 	for i, n := range roleNames {

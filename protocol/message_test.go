@@ -33,8 +33,8 @@ var samples = []struct {
 }{
 	{&Authenticate{tCer, RoleSO, KeySO, 200, true}, "01" + hCer + "01" + "01" + "00c8" + "01"},
 	{&Authenticate{tCer, RoleCU, KeyUser, 3600, false}, "01" + hCer + "06" + "04" + "0e10" + "00"},
-	{&CreateKeyset{tCer, RoleDomain, KeyDomain, 1, true}, "02" + hCer + "07" + "02" + "0001" + "01"},
-	{&CreateKeyset{tCer, RoleRPV, KeyRPK, 200, false}, "02" + hCer + "08" + "03" + "00c8" + "00"},
+	{&CreateKeyset{tCer, RoleDomain, KeyDomain, 1, true, tSet}, "02" + hCer + "07" + "02" + "0001" + "01" + hSet},
+	{&CreateKeyset{tCer, RoleRPV, KeyRPK, 200, false, SetID{}}, "02" + hCer + "08" + "03" + "00c8" + "00" + hZero},
 	{&Confirm{tCer, PromptEraseHSM, 200}, "03" + hCer + "01" + "00c8"},
 	{&Info{}, "04"},
 	{&UseSet{tCer, UsePending, ReasonNone}, "05" + hCer + "02" + "00"},
@@ -120,6 +120,31 @@ func TestMessagesTampered(t *testing.T) {
 	}
 }
 
+// TestRoleAndKeyType: a role's operation takes that role's keys only, and nobody
+// logs in with red or orange keys. Otherwise an HSM could have the PED read an
+// RPV's share as one of a login.
+func TestRoleAndKeyType(t *testing.T) {
+	table := map[Role]KeyType{RoleSO: KeySO, RoleAU: KeyAudit, RolePO: KeySO, RoleCO: KeyUser, RoleLCO: KeyUser, RoleCU: KeyUser,
+		RoleDomain: KeyDomain, RoleRPV: KeyRPK}
+	for r := range Role(11) {
+		if r.KeyType() != table[r] {
+			t.Errorf("%v: %v keys, want %v", r, r.KeyType(), table[r])
+		}
+		for k := range KeyType(8) {
+			pair := r.Valid() && table[r] == k
+			for m, want := range map[Message]bool{
+				&Authenticate{tCer, r, k, 60, false}:            pair && r <= RoleCU,
+				&CreateKeyset{tCer, r, k, 60, false, SetID{}}:   pair,
+				&CreateKeyset{tCer, r, k, 3600, true, SetID{1}}: pair,
+			} {
+				if _, err := DecodeMessage(encodeAny(m)); (err == nil) != want {
+					t.Errorf("%v of %v with %v keys: %v", m.Type(), r, k, err)
+				}
+			}
+		}
+	}
+}
+
 func TestMessagesRefused(t *testing.T) {
 	no := CeremonyID{}
 	big := func(n int) []byte { return make([]byte, n) }
@@ -131,9 +156,9 @@ func TestMessagesRefused(t *testing.T) {
 		"key type 6":                    &Authenticate{tCer, RoleSO, 6, 200, false},
 		"timeout 0":                     &Authenticate{tCer, RoleSO, KeySO, 0, false},
 		"timeout 3601":                  &Authenticate{tCer, RoleSO, KeySO, 3601, false},
-		"create without ceremony":       &CreateKeyset{no, RoleSO, KeySO, 200, false},
-		"orange for so":                 &CreateKeyset{tCer, RoleSO, KeyRPK, 200, false},
-		"rpv on blue":                   &CreateKeyset{tCer, RoleRPV, KeySO, 200, false},
+		"create without ceremony":       &CreateKeyset{no, RoleSO, KeySO, 200, false, SetID{}},
+		"orange for so":                 &CreateKeyset{tCer, RoleSO, KeyRPK, 200, false, SetID{}},
+		"rpv on blue":                   &CreateKeyset{tCer, RoleRPV, KeySO, 200, false, SetID{}},
 		"prompt 0":                      &Confirm{tCer, 0, 200},
 		"prompt 2":                      &Confirm{tCer, 2, 200},
 		"use 0":                         &UseSet{tCer, 0, 0},

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 )
 
 // Redacted is what a secret prints as, everywhere.
@@ -16,6 +17,7 @@ const Redacted = "REDACTED"
 type Buffer struct {
 	b    []byte
 	free func([]byte)
+	gone atomic.Bool // Destroy has begun
 }
 
 // New returns a zeroed secret of n bytes.
@@ -71,9 +73,10 @@ func (s *Buffer) Wipe() {
 }
 
 // Destroy wipes the secret, gives its memory back and makes it empty. Slices
-// from Bytes must not be used any more.
+// from Bytes must not be used any more. Only the first call does anything, also
+// of several at the same time: pages that were given back must not be touched.
 func (s *Buffer) Destroy() {
-	if s == nil || s.b == nil {
+	if s == nil || s.gone.Swap(true) || s.b == nil {
 		return
 	}
 	clear(s.b)

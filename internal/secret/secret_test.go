@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -41,5 +44,31 @@ func TestMoveWipeDestroy(t *testing.T) {
 	s.Destroy()
 	if s.Len() != 0 || (*Buffer)(nil).Len() != 0 {
 		t.Error("not empty")
+	}
+}
+
+// Two owners of one secret are a mistake, but not one that may touch pages that
+// were given back.
+func TestDestroyedOnce(t *testing.T) {
+	var freed atomic.Int32
+	meet := make(chan struct{})
+	s := &Buffer{b: make([]byte, 64), free: func([]byte) {
+		if freed.Add(1) == 1 {
+			<-meet // the second call comes while the first one is here
+		}
+	}}
+	var done sync.WaitGroup
+	done.Go(s.Destroy)
+	done.Go(func() {
+		for freed.Load() == 0 {
+			runtime.Gosched()
+		}
+		s.Destroy()
+		close(meet)
+	})
+	done.Wait()
+	s.Destroy()
+	if n := freed.Load(); n != 1 || s.Len() != 0 {
+		t.Errorf("given back %d times", n)
 	}
 }
