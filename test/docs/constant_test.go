@@ -55,6 +55,8 @@ var inCode = map[string][]string{
 	"Hello to Reply":                             {`hsm/link.go`, `proofTime\s+= (.+?) //`},
 	"ACQUIRED to proof":                          {`pedserver/config.go`, `c\.ProofTimeout, (.+)\)\n`},
 	"one-time password, from Begin":              {`hsm/guess.go`, `passwordTime\s+= (.+?) //`},
+	"PedAuth with an orange key, from Begin":     {`hsm/guess.go`, `orangeTime\s+= (.+?) //`},
+	"keys that one operation refuses":            {`hsm/operation.go`, `maxRefused = (\d+)`},
 	"session at the start of a ceremony":         {`hsm/connect.go`, `sessionFresh = (.+)\n`},
 	"session":                                    {`hsm/connect.go`, `sessionLimit = (.+)\n`},
 	"one frame to the PED's connection":          {`hsm/link.go`, `sendTime\s+= (.+?) //`},
