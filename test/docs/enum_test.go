@@ -96,6 +96,12 @@ func TestEnumerations(t *testing.T) {
 		t.Errorf("%d rows", seen)
 	}
 
+	// Which role has which keys is said in words, and in the role table.
+	for _, r := range spec.section(t, "Roles").table(t, "role", "KeyType").rows {
+		if role, ok := protocol.ParseRole(r[0]); !ok || role.KeyType().String() != r[1] || role.LogsIn() == (r[2] == "nobody logs in") {
+			t.Errorf("role %s: keys %s, logins %s", r[0], r[1], r[2])
+		}
+	}
 	for _, r := range spec.section(t, "Modes").table(t, "value", "mode").rows {
 		if n, err := strconv.Atoi(r[0]); err != nil || channel.Mode(n).String() != bare(r[1]) {
 			t.Errorf("channel mode %s %s", r[0], r[1])
