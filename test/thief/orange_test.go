@@ -42,8 +42,9 @@ func (r *rig) steal(k custodian) (rpvShare *secret.Buffer, key *rpv.RPK) {
 // key, and a certificate by the HSM's issuing key. None of it makes an HSM: not
 // to a PED that uses the very same orange key.
 //
-// Rule out: in certs' HSMVerifier, take a certificate of role RPK for a static
-// one; or in channel's deriveK0, leave X_U out.
+// Rule out: in certs' verifyHSM, take a certificate of role RPK for a static one.
+// (That X_U is in K0, which stops a thief who would get past the certificates, is
+// tested in package channel.)
 func TestStolenOrangeKeyIsNoHSM(t *testing.T) {
 	r := newRig(t, nil)
 	r.bootstrap()

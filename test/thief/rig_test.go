@@ -37,8 +37,9 @@ type rig struct {
 
 	onFrame atomic.Pointer[func()] // called for each
 
-	mu   sync.Mutex
-	wire []frame // what passed between the two
+	mu     sync.Mutex
+	wire   []frame // what passed between the two
+	proofs int     // how often the PED told its host that an HSM had proved itself
 }
 
 // frame is one message on the wire, with the time since the rig was made.
@@ -87,7 +88,7 @@ func (r *rig) plug() *hsmtest.Conn {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = r.ped.Serve(context.Background(), &gadget{c: dev})
+		_ = r.ped.Serve(context.Background(), &gadget{r: r, c: dev})
 		dev.Close()
 	}()
 	r.served, r.line = served, host
@@ -106,6 +107,7 @@ func (r *rig) mark() int { return len(r.passed(0)) }
 
 // gadget is the PED's end of the cable, without the framing of USB.
 type gadget struct {
+	r    *rig
 	c    *hsmtest.Conn
 	open bool
 }
@@ -119,8 +121,23 @@ func (g *gadget) Recv(ctx context.Context) (usbped.FromHost, error) {
 	return usbped.FromHost{Kind: usbped.HostFrame, Frame: f}, err
 }
 
-func (g *gadget) SendFrame(ctx context.Context, f []byte) error            { return g.c.Send(ctx, f) }
-func (g *gadget) SendEvent(ctx context.Context, _ protocol.PEDEvent) error { return ctx.Err() }
+func (g *gadget) SendFrame(ctx context.Context, f []byte) error { return g.c.Send(ctx, f) }
+
+func (g *gadget) SendEvent(ctx context.Context, e protocol.PEDEvent) error {
+	if e.Kind == protocol.EvtProven {
+		g.r.mu.Lock()
+		g.r.proofs++
+		g.r.mu.Unlock()
+	}
+	return ctx.Err()
+}
+
+// proven is how many HSMs have proved themselves to the PED.
+func (r *rig) proven() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.proofs
+}
 
 // start runs a command of the console while people are at the PED.
 func start(f func() error) <-chan error {

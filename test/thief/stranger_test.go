@@ -140,7 +140,7 @@ func TestF28_StrangersPromptNobody(t *testing.T) {
 		"otp, PED not in Pair":    {[][]byte{hello(stolen, channel.ModeOTP)}, false},
 		"local, over the network": {[][]byte{hello(stolen, channel.ModeLocal)}, false},
 	} {
-		before := r.mark()
+		before, proven := r.mark(), r.proven()
 		line := r.plug()
 		for _, m := range c.msgs {
 			send(t, line, m)
@@ -165,9 +165,15 @@ func TestF28_StrangersPromptNobody(t *testing.T) {
 				t.Errorf("%s: the PED showed %s", name, id)
 			}
 		}
+		if r.proven() != proven {
+			t.Errorf("%s: the PED takes it for an HSM that has proved itself", name)
+		}
 	}
 	// And the HSM that the PED knows is served as if nothing had been.
 	wants(t, r.connect(""), hsmapi.CKR_OK)
+	if r.proven() == 0 {
+		t.Error("control: no HSM has ever proved itself")
+	}
 	r.initialize()
 	r.login(hsmapi.CKR_OK, blue[0], blue[1])
 }
