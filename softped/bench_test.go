@@ -25,7 +25,6 @@ type bench struct {
 	p     *PED
 	keys  rpv.DirStore
 	peer  channel.Identity
-	sess  *sessionMemory
 	in    chan protocol.Message
 	out   chan protocol.Message
 	ended chan error
@@ -47,7 +46,6 @@ func inBubble(t *testing.T, f func(t *testing.T, b *bench)) {
 			t.Fatal(err)
 		}
 		b.p = p
-		b.sess = newSessionMemory(func() {})
 		f(t, b)
 	})
 }
@@ -64,7 +62,7 @@ func (b *bench) start(m protocol.Message) {
 	b.p.mu.Unlock()
 	b.p.ui.own(true)
 	o := &op{head: head{slot: slotLine(b.peer.Serial)}, dialog: &dialog{ui: b.p.ui, per: time.Minute}, ctx: ctx, pipe: benchPipe{b}, in: b.in,
-		port: b.p.port, mem: b.p.mem, cost: b.p.cfg.Cost, log: slog.New(slog.DiscardHandler), sess: b.sess, peer: b.peer, id: ceremony}
+		port: b.p.port, mem: b.p.mem, cost: b.p.cfg.Cost, log: slog.New(slog.DiscardHandler), rotated: func() {}, peer: b.peer, id: ceremony}
 	go func() {
 		err := o.run(m)
 		b.p.ui.own(false)
@@ -227,6 +225,7 @@ func (b *bench) make(name string, kind protocol.KeyType, set protocol.SetID, ind
 	}
 	s, err := rpv.NewSet(rpv.SetParams{ID: set, Type: kind, Index: index, M: m, N: n, PIN: []byte(pin), Share: secret.Copy(share(set, index)), Cost: rpv.LightCost(), Issuer: issuers[0]})
 	if err == nil {
+		s.Issuers = issuers
 		err = k.WritePending(s)
 	}
 	if err == nil && !pending {

@@ -106,7 +106,7 @@ func (c *conn) hello(b []byte) {
 	p := c.p
 	p.mu.Lock()
 	verifier := p.verifier
-	unknown := p.mode == protocol.PEDModePair
+	unknown, choice := p.mode == protocol.PEDModePair, p.choice
 	p.mu.Unlock()
 	v, reply, err := channel.NewV(channel.VConfig{
 		Modes: p.serves, AllowUnknownRoot: unknown, Verifier: verifier, CheckCounter: p.counter,
@@ -116,10 +116,15 @@ func (c *conn) hello(b []byte) {
 		c.send(channel.AlertRecord())
 		return
 	}
-	l := newLink(c, v)
+	l := newLink(c, v, choice)
 	c.mu.Lock()
 	c.link = l
 	c.mu.Unlock()
+	// Whoever chose a mode before this line found no channel to hang up.
+	if !p.stillServes(l) {
+		l.fail(channel.ErrMode)
+		return
+	}
 	p.log.Info("handshake", "hsm", l.peer.Serial, "root-known", l.peer.Known, "mode", l.mode.String())
 	c.send(reply)
 }

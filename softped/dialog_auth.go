@@ -3,6 +3,7 @@ package softped
 import (
 	"errors"
 
+	"openped/internal/secret"
 	"openped/protocol"
 	"openped/rpv"
 )
@@ -13,8 +14,8 @@ type reading struct {
 	insert, another, pin string // screen ids
 	setting              string // line 2 until the first PIN is asked
 	again                bool   // second pass of a reuse
-	grant                bool   // the key is to list the HSM from now on
 	lastTry              bool
+	first                *quorum // of a reuse: what the first pass read, which the second one is held against
 }
 
 // ask is the prompt for the next key.
@@ -40,20 +41,15 @@ func (o *op) ask(r reading, done, of int) page {
 func (o *op) authenticate(m *protocol.Authenticate) error {
 	o.head.op = opLogin(m.Role)
 	r := reading{op: protocol.OpAuthenticate, insert: "login.insert", another: "login.insert-another", pin: "login.pin", lastTry: m.LastTry}
-	var used []protocol.SetID
 	for done, of := 0, 0; ; {
-		set, res, err := o.readShare(r, done, of)
+		_, res, err := o.readShare(r, done, of)
 		if err != nil {
 			return err
 		}
-		used = append(used, set)
 		switch res.Status {
 		case protocol.ShareMore:
 			done, of = int(res.Have), int(res.Need)
 		case protocol.ShareDone:
-			for _, id := range used {
-				o.sess.live[id] = true
-			}
 			return o.end()
 		case protocol.ShareFailed:
 			err := o.end()
@@ -74,6 +70,9 @@ func (o *op) authenticate(m *protocol.Authenticate) error {
 // answer. Keys that the HSM refuses are answered on the LCD.
 func (o *op) readShare(r reading, done, of int) (protocol.SetID, *protocol.ShareResult, error) {
 	var none protocol.SetID
+	if o.kind == protocol.KeyRPK {
+		return none, nil, faulty(errors.New("no share of an RPV leaves the PED"))
+	}
 	ask := o.ask(r, done, of)
 	for {
 		h, err := o.present(ask, o.acceptKind)
@@ -104,7 +103,7 @@ func (o *op) readShare(r reading, done, of int) (protocol.SetID, *protocol.Share
 // the set read, or the notice to show when the key is not wanted. *h is replaced
 // when the key is inserted anew on the way.
 func (o *op) readOne(r reading, h **held) (set protocol.SetID, notice *page, err error) {
-	listed, err := o.welcome(*h)
+	asked, err := o.welcome(*h)
 	if err != nil {
 		return set, nil, err
 	}
@@ -124,9 +123,20 @@ func (o *op) readOne(r reading, h **held) (set protocol.SetID, notice *page, err
 	if err != nil {
 		return set, nil, err
 	}
-	*h, err = o.store(*h, func(k *rpv.Key) (bool, error) { return o.settle(k, u, id, !listed && r.grant) })
-	if err != nil {
+	// Either set may have let the HSM in; it may have chosen the other one.
+	listed := setByID((*h).key, id).Lists(o.peer.IssuingFP)
+	if !listed && !asked {
+		if err := o.askForeign(); err != nil {
+			return set, nil, err
+		}
+	}
+	if *h, err = o.store(*h, func(k *rpv.Key) (bool, error) { return o.settle(k, u, id) }); err != nil {
 		return set, nil, err
+	}
+	if !listed && r.again {
+		if err := o.canList((*h).key, id, nil); err != nil { // before the PIN is asked in vain
+			return set, nil, err
+		}
 	}
 	s := setByID((*h).key, id)
 	if s == nil {
@@ -137,28 +147,45 @@ func (o *op) readOne(r reading, h **held) (set protocol.SetID, notice *page, err
 	if err != nil {
 		return set, nil, err
 	}
-	s = setByID(again.key, id)
+	defer share.Destroy()
+	if !listed && r.again && r.first.agrees(s.Index, share) {
+		if *h, err = o.store(*h, func(k *rpv.Key) (bool, error) { return o.list(k, id, nil) }); err != nil {
+			return set, nil, err
+		}
+	}
+	s = setByID((*h).key, id)
+	if s == nil {
+		return set, nil, &stop{reason: protocol.CancelKeyFault, cause: errReadBack}
+	}
 	wrapped, err := o.pipe.wrap(o.label(r.op, id, s.Index), share.Bytes())
-	share.Destroy()
 	if err != nil {
 		return set, nil, err
 	}
-	return id, nil, o.pipe.send(&protocol.Share{Ceremony: o.id, Key: again.key.Serial, Set: id, Index: s.Index, M: s.M, N: s.N, Wrapped: wrapped})
+	if r.first != nil && !r.again && !r.first.has((*h).key.Serial, s.Index) {
+		r.first.add((*h).key.Serial, s, secret.Copy(share.Bytes()))
+	}
+	return id, nil, o.pipe.send(&protocol.Share{Ceremony: o.id, Key: (*h).key.Serial, Set: id, Index: s.Index, M: s.M, N: s.N, Wrapped: wrapped})
 }
 
-// welcome applies the list of issuing keys: if the key does not list this HSM,
-// its custodian must agree, each time, before anything of it is released. Start
-// counters are judged here and stored with the next change of the key.
-func (o *op) welcome(h *held) (listed bool, err error) {
+// welcome applies the list of issuing keys before the HSM hears of the key: if
+// no set of it lists this HSM, its custodian is asked. Start counters are judged
+// here and stored with the next change of the key.
+func (o *op) welcome(h *held) (asked bool, err error) {
 	cur, pend := h.key.Sets(o.kind)
 	if cur.Lists(o.peer.IssuingFP) || pend.Lists(o.peer.IssuingFP) {
-		return true, o.checkCounter(h.key)
+		return false, o.checkCounter(h.key)
 	}
+	return true, o.askForeign()
+}
+
+// askForeign has the custodian agree, each time, to a set's use for an HSM that
+// the set does not list.
+func (o *op) askForeign() error {
 	yes, err := o.dialog.ask(o.ctx, o.foreignPage(o.peer.Serial))
 	if err == nil && !yes {
 		err = stopRefused
 	}
-	return false, err
+	return err
 }
 
 // presentToHSM names the key's sets and waits for the HSM's choice.
@@ -192,55 +219,59 @@ func chosen(u *protocol.UseSet, cur, pend *rpv.Set) (id protocol.SetID, err erro
 	return id, faulty(errors.New("HSM wants a set that the key does not have"))
 }
 
-// settle makes of a key what the HSM's choice and the lists ask for. The HSM
-// decides only over sets that list it: another HSM's pending set is neither
-// promoted nor erased by it.
-func (o *op) settle(k *rpv.Key, u *protocol.UseSet, id protocol.SetID, grant bool) (changed bool, err error) {
-	fp := o.peer.IssuingFP
+// settle makes of a key what the HSM's choice asks for. The HSM decides only
+// over sets that list it: another HSM's pending set is neither promoted nor
+// erased by it.
+func (o *op) settle(k *rpv.Key, u *protocol.UseSet, id protocol.SetID) (changed bool, err error) {
 	_, pend := k.Sets(o.kind)
-	if pend.Lists(fp) && u.Reason == protocol.ReasonNone {
-		other := pend.ID
+	if pend.Lists(o.peer.IssuingFP) && u.Reason == protocol.ReasonNone {
 		switch {
-		case u.Use == protocol.UsePending && other == id:
+		case u.Use == protocol.UsePending && pend.ID == id:
 			if err := k.Promote(id); err != nil {
 				return false, &stop{reason: protocol.CancelKeyFault, cause: err}
 			}
 			changed = true
-			o.learn(id, FateLive)
-		case u.Use == protocol.UseCurrent && other != id:
+		case u.Use == protocol.UseCurrent && pend.ID != id:
 			k.ErasePending()
 			changed = true
-			o.learn(other, FateDead)
-			o.learn(id, FateLive)
 		}
-	}
-	if grant {
-		// A set that nobody ever promoted becomes the current one here: there is
-		// nothing it could replace.
-		if k.Current == nil && k.Pending != nil && k.Pending.ID == id {
-			if err := k.Promote(id); err != nil {
-				return false, &stop{reason: protocol.CancelKeyFault, cause: err}
-			}
-		}
-		if k.Current == nil || k.Current.ID != id {
-			return false, &stop{reason: protocol.CancelKeyFault, show: []string{"This key holds two", "secrets."}}
-		}
-		if err := k.AddIssuer(fp); err != nil {
-			return false, &stop{reason: protocol.CancelKeyFault, cause: err, show: []string{"This key serves 16", "HSMs already."}}
-		}
-		changed = true
 	}
 	counted, err := o.counter(k)
 	return changed || counted, err
 }
 
-// learn remembers a set's fate. It only helps later overwriting to be clever,
-// so a state that cannot be written is no reason to stop.
-func (o *op) learn(id protocol.SetID, f Fate) {
-	if f == FateLive {
-		o.sess.live[id] = true
+// list puts the HSM on the list of a set, on an orange key with the certificate
+// that it gave. Nothing but the second reading of a reuse does that, and only
+// after the PIN: until then nobody has shown that the key is his.
+func (o *op) list(k *rpv.Key, id protocol.SetID, cert []byte) (bool, error) {
+	// A set that nobody ever promoted becomes the current one here: there is
+	// nothing it could replace.
+	if k.Current == nil && k.Pending != nil && k.Pending.ID == id {
+		if err := k.Promote(id); err != nil {
+			return false, &stop{reason: protocol.CancelKeyFault, cause: err}
+		}
 	}
-	if err := o.mem.setFate(id, f); err != nil {
-		o.log.Warn("PED state not written", "error", err)
+	if k.Current == nil || k.Current.ID != id {
+		return false, &stop{reason: protocol.CancelKeyFault, show: []string{"This key holds two", "secrets."}}
 	}
+	err := k.AddIssuer(o.peer.IssuingFP)
+	if err == nil && cert != nil {
+		err = k.AddRPKCert(o.peer.IssuingFP, cert)
+	}
+	if errors.Is(err, rpv.ErrListFull) {
+		return false, &stop{reason: protocol.CancelKeyFault, cause: err, show: []string{"This key serves 16", "HSMs already."}}
+	}
+	if err != nil {
+		return false, &stop{reason: protocol.CancelKeyFault, cause: err}
+	}
+	_, err = o.counter(k)
+	return true, err
+}
+
+// canList tries list on a copy.
+func (o *op) canList(k *rpv.Key, id protocol.SetID, cert []byte) error {
+	try := k.Clone()
+	defer try.Destroy()
+	_, err := o.list(try, id, cert)
+	return err
 }

@@ -117,6 +117,55 @@ func TestForeignHSMNeedsYes(t *testing.T) {
 	})
 }
 
+// The list is of each set: one set of a key may let the HSM in, and the HSM then
+// choose the other one. Asking only before KeyPresented makes this fail.
+func TestForeignSetNeedsYes(t *testing.T) {
+	ours, theirs := rpv.Fingerprint{1}, rpv.Fingerprint{99}
+	for _, c := range []struct {
+		name      string
+		cur, pend rpv.Fingerprint
+		use       *protocol.UseSet
+		pin       string
+		read      protocol.SetID
+	}{
+		{"current", theirs, ours, use(protocol.UseCurrent, protocol.ReasonUnknownSet), "1111E", setA},
+		{"pending", ours, theirs, use(protocol.UsePending, protocol.ReasonUnknownSet), "2222E", setB},
+		{"pending, said to be live", ours, theirs, use(protocol.UsePending, protocol.ReasonNone), "2222E", setB},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bench) {
+				b.make("k", protocol.KeySO, setA, 1, 1, 1, "1111", false, c.cur)
+				b.make("k", protocol.KeySO, setB, 1, 1, 1, "2222", true, c.pend)
+				for _, answer := range "NY" {
+					b.start(authSO)
+					b.at("login.insert").insert("k").press("E")
+					get[*protocol.KeyPresented](b)
+					b.send(c.use).at("login.foreign", "HSM-1001").quiet().press(string(answer))
+					if answer == 'N' {
+						b.stopped(protocol.CancelRefused)
+						b.quiet()
+					}
+				}
+				b.at("login.pin").press(c.pin).wantShare(protocol.OpAuthenticate, c.read, 1)
+				b.stop(stopLost)
+				_ = b.over()
+				if k := b.load("k"); id(k.Current) != setA || id(k.Pending) != setB {
+					t.Error("the key was changed")
+				}
+			})
+		})
+	}
+}
+
+// No share of an RPV leaves the PED: it is joined there.
+func TestNoOrangeShareInALogin(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.start(&protocol.Authenticate{Ceremony: ceremony, Role: protocol.RoleSO, KeyType: protocol.KeyRPK, TimeoutSec: 100})
+		b.stopped(protocol.CancelProtocol)
+		b.quiet()
+	})
+}
+
 // An HSM identity from before a later start is refused before the HSM hears of
 // the key. Taking checkCounter out of welcome makes this fail.
 func TestOldStartCounterOnKey(t *testing.T) {
@@ -140,21 +189,20 @@ func TestUseSetSettlesTheKey(t *testing.T) {
 	const none, unknown = protocol.ReasonNone, protocol.ReasonUnknownSet
 	ours, theirs := rpv.Fingerprint{1}, rpv.Fingerprint{99}
 	for _, c := range []struct {
-		name                  string
-		cur, pend             protocol.SetID
-		pendIssuer            rpv.Fingerprint
-		use                   *protocol.UseSet
-		read                  protocol.SetID
-		afterCur, afterPend   protocol.SetID
-		wantStop              bool
-		fateOfPend, fateOfCur Fate
+		name                string
+		cur, pend           protocol.SetID
+		pendIssuer          rpv.Fingerprint
+		use                 *protocol.UseSet
+		read                protocol.SetID
+		afterCur, afterPend protocol.SetID
+		wantStop, wantAsked bool
 	}{
-		{name: "pending is live", cur: setA, pend: setB, pendIssuer: ours, use: use(protocol.UsePending, none), read: setB, afterCur: setB, fateOfPend: FateLive},
-		{name: "only pending, live", pend: setB, pendIssuer: ours, use: use(protocol.UsePending, none), read: setB, afterCur: setB, fateOfPend: FateLive},
-		{name: "current is live", cur: setA, pend: setB, pendIssuer: ours, use: use(protocol.UseCurrent, none), read: setA, afterCur: setA, fateOfPend: FateDead, fateOfCur: FateLive},
+		{name: "pending is live", cur: setA, pend: setB, pendIssuer: ours, use: use(protocol.UsePending, none), read: setB, afterCur: setB},
+		{name: "only pending, live", pend: setB, pendIssuer: ours, use: use(protocol.UsePending, none), read: setB, afterCur: setB},
+		{name: "current is live", cur: setA, pend: setB, pendIssuer: ours, use: use(protocol.UseCurrent, none), read: setA, afterCur: setA},
 		{name: "neither is live", cur: setA, pend: setB, pendIssuer: ours, use: use(protocol.UseCurrent, unknown), read: setA, afterCur: setA, afterPend: setB},
 		{name: "only pending, unknown", pend: setB, pendIssuer: ours, use: use(protocol.UsePending, unknown), read: setB, afterPend: setB},
-		{name: "another HSM's pending is not promoted", cur: setA, pend: setB, pendIssuer: theirs, use: use(protocol.UsePending, none), read: setB, afterCur: setA, afterPend: setB},
+		{name: "another HSM's pending is not promoted", cur: setA, pend: setB, pendIssuer: theirs, use: use(protocol.UsePending, none), read: setB, afterCur: setA, afterPend: setB, wantAsked: true},
 		{name: "another HSM's pending is not erased", cur: setA, pend: setB, pendIssuer: theirs, use: use(protocol.UseCurrent, none), read: setA, afterCur: setA, afterPend: setB},
 		{name: "HSM wants what is not there", cur: setA, use: use(protocol.UsePending, none), afterCur: setA, wantStop: true},
 	} {
@@ -179,6 +227,9 @@ func TestUseSetSettlesTheKey(t *testing.T) {
 				if c.wantStop {
 					b.stopped(protocol.CancelProtocol)
 				} else {
+					if c.wantAsked {
+						b.at("login.foreign").press("Y")
+					}
 					// Durable before the PIN is asked.
 					b.at("login.pin")
 					k := b.load("k")
@@ -186,9 +237,6 @@ func TestUseSetSettlesTheKey(t *testing.T) {
 						if pair[0] != pair[1] {
 							t.Errorf("%s is %v, want %v", what, pair[0], pair[1])
 						}
-					}
-					if f := b.p.mem.fate(c.pend); f != c.fateOfPend {
-						t.Errorf("fate of pending %q, want %q", f, c.fateOfPend)
 					}
 					pin := "1111E"
 					if c.read == setB {

@@ -50,29 +50,21 @@ func (o *op) createKeyset(m *protocol.CreateKeyset) error {
 }
 
 // committed waits for the HSM's commit. Without a set it is put off: a later
-// keyset of this session decides.
+// keyset of this session decides, and until then nothing is promoted.
 func (o *op) committed(w *writing, last *held) error {
 	m, err := next[*protocol.Committed](o)
 	if err != nil {
 		return err
 	}
 	if m.Set.IsZero() {
-		if !w.committed {
-			o.learn(w.set, FateOpen)
-			o.sess.deferred = append(o.sess.deferred, w.set)
-		}
 		return nil
 	}
 	if m.Set != w.set {
 		return faulty(errors.New("HSM committed another set than was written"))
 	}
-	w.committed = true
-	for _, id := range append(o.sess.deferred, w.set) {
-		o.learn(id, FateLive)
-	}
-	o.sess.deferred = nil
+	o.live = w.set
 	if o.kind == protocol.KeyRPK {
-		o.sess.rotated()
+		o.rotated()
 	}
 	o.promote(last, w.set)
 	return nil
@@ -123,7 +115,10 @@ func (o *op) duplicates(w *writing, copies uint8, ask page) error {
 func (o *op) reuseKeyset() error {
 	r := reading{op: protocol.OpReuse, insert: "reuse.insert", another: "reuse.insert-another", pin: "reuse.pin", setting: opSetting(o.role)}
 	o.head.op = opReading(o.role)
-	w := &writing{committed: true}
+	first := &quorum{}
+	defer first.destroy()
+	r.first = first
+	w := &writing{}
 	for done, of := 0, 0; ; {
 		set, res, err := o.readShare(r, done, of)
 		if err != nil {
@@ -134,7 +129,7 @@ func (o *op) reuseKeyset() error {
 		case res.Status == protocol.ShareMore:
 			done, of = int(res.Have), int(res.Need)
 		case res.Status == protocol.ShareAgain && !r.again:
-			r.again, r.grant, r.setting = true, true, ""
+			r.again, r.setting = true, ""
 			done, of = 0, 0
 		case res.Status == protocol.ShareDone && r.again:
 			if err := o.committed(w, nil); err != nil {
@@ -178,7 +173,7 @@ func (o *op) run(m protocol.Message) error {
 		o.role, o.kind, o.per = m.Role, m.KeyType, seconds(m.TimeoutSec)
 		return o.authenticate(m)
 	case *protocol.CreateKeyset:
-		o.role, o.kind, o.per = m.Role, m.KeyType, seconds(m.TimeoutSec)
+		o.role, o.kind, o.live, o.per = m.Role, m.KeyType, m.LiveSet, seconds(m.TimeoutSec)
 		return o.createKeyset(m)
 	case *protocol.Confirm:
 		o.per = seconds(m.TimeoutSec)

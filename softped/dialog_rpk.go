@@ -18,7 +18,11 @@ type quorum struct {
 	serials []protocol.KeySerial
 }
 
-func (q *quorum) destroy() { rpv.DestroyShares(q.shares) }
+func (q *quorum) destroy() {
+	if q != nil {
+		rpv.DestroyShares(q.shares)
+	}
+}
 
 func (q *quorum) complete() bool { return len(q.shares) > 0 && len(q.shares) == int(q.m) }
 
@@ -38,6 +42,14 @@ func (q *quorum) add(serial protocol.KeySerial, s *rpv.Set, share *secret.Buffer
 	q.serials = append(q.serials, serial)
 }
 
+// agrees reports whether a share read later is what this quorum says it is, also
+// of a key that it was not read from: any M shares say what all of them are.
+func (q *quorum) agrees(index uint8, share *secret.Buffer) bool {
+	all, err := rpv.Extend(q.shares, rpv.MaxShares)
+	defer rpv.DestroyShares(all)
+	return err == nil && int(index) <= len(all) && all[index-1].Value.Equal(share)
+}
+
 // fit returns the notice for a key that does not add to the quorum, or nil.
 func (o *op) fit(q *quorum, serial protocol.KeySerial, s *rpv.Set) *page {
 	var p page
@@ -53,15 +65,15 @@ func (o *op) fit(q *quorum, serial protocol.KeySerial, s *rpv.Set) *page {
 }
 
 // reuseRPV reads a quorum of orange keys twice, joins it in the PED, and hands
-// the RPV to this HSM. In the second pass each key gets the HSM's certificate.
-// The HSM sees no share, so it can test none.
+// the RPV to this HSM. In the second pass each key gets the HSM's certificate, if
+// its share is the same again. The HSM sees no share, so it can test none.
 func (o *op) reuseRPV() error {
-	first, err := o.readOrange(false, protocol.SetID{})
+	first, err := o.readOrange(nil)
 	if err != nil {
 		return err
 	}
 	defer first.destroy()
-	second, err := o.readOrange(true, first.set)
+	second, err := o.readOrange(first)
 	if err != nil {
 		return err
 	}
@@ -86,22 +98,25 @@ func (o *op) reuseRPV() error {
 	if err := o.pipe.send(&protocol.ReusedRPV{Ceremony: o.id, Set: first.set, M: first.m, N: first.n, Wrapped: wrapped}); err != nil {
 		return err
 	}
-	if err := o.committed(&writing{set: first.set, committed: true}, nil); err != nil {
+	if err := o.committed(&writing{set: first.set}, nil); err != nil {
 		return err
 	}
 	return o.end()
 }
 
-// readOrange reads one pass of a reuse, of the set want if it is not zero.
-func (o *op) readOrange(grant bool, want protocol.SetID) (_ *quorum, err error) {
-	q := &quorum{set: want}
+// readOrange reads one pass of a reuse: the second one if there was a first.
+func (o *op) readOrange(first *quorum) (_ *quorum, err error) {
+	q := &quorum{}
+	if first != nil {
+		q.set = first.set
+	}
 	defer func() {
 		if err != nil {
 			q.destroy()
 		}
 	}()
-	r := reading{insert: "reuse.insert", another: "reuse.insert-another", pin: "reuse.pin", again: grant}
-	if !grant {
+	r := reading{insert: "reuse.insert", another: "reuse.insert-another", pin: "reuse.pin", again: first != nil, first: first}
+	if first == nil {
 		r.setting = opSetting(o.role)
 	}
 	o.head.op = opReading(o.role)
@@ -170,34 +185,30 @@ func (o *op) readOneOrange(q *quorum, r reading, h **held) (*page, error) {
 	if s != shown {
 		return nil, faulty(errors.New("HSM wants another set of an orange key than was shown"))
 	}
-	if cert != nil {
+	if r.again {
 		if err := o.checkRPK(s.RPK.Private, cert); err != nil {
 			return nil, err
 		}
 	}
-	*h, err = o.store(*h, func(k *rpv.Key) (bool, error) { return o.settleOrange(k, u, id, cert) })
-	if err != nil {
+	if *h, err = o.store(*h, func(k *rpv.Key) (bool, error) { return o.settle(k, u, id) }); err != nil {
 		return nil, err
+	}
+	if r.again {
+		if err := o.canList((*h).key, id, cert); err != nil { // before the PIN is asked in vain
+			return nil, err
+		}
 	}
 	share, again, err := o.unmask(*h, setByID((*h).key, id), r.pin, false)
 	*h = again
 	if err != nil {
 		return nil, err
 	}
-	q.add(again.key.Serial, setByID(again.key, id), share)
-	return nil, nil
-}
-
-// settleOrange is settle with the HSM's certificate added.
-func (o *op) settleOrange(k *rpv.Key, u *protocol.UseSet, id protocol.SetID, cert []byte) (bool, error) {
-	changed, err := o.settle(k, u, id, cert != nil)
-	if err != nil || cert == nil {
-		return changed, err
+	s = setByID(again.key, id)
+	q.add(again.key.Serial, s, share)
+	if r.again && r.first.agrees(s.Index, share) {
+		*h, err = o.store(*h, func(k *rpv.Key) (bool, error) { return o.list(k, id, cert) })
 	}
-	if err := k.AddRPKCert(o.peer.IssuingFP, cert); err != nil {
-		return false, &stop{reason: protocol.CancelKeyFault, cause: err}
-	}
-	return true, nil
+	return nil, err
 }
 
 func rpkPublic(s *rpv.Set) ([]byte, error) {

@@ -51,8 +51,8 @@ func (o *orange) clone() *orange {
 
 // startAuth does what stands between Begin and PedAuth.
 func (p *PED) startAuth(l *link) {
-	j := p.begin(l, protocol.CeremonyID{})
-	if j == nil {
+	j, err := p.begin(l, protocol.CeremonyID{})
+	if err != nil {
 		l.fail(channel.ErrMode)
 		return
 	}
@@ -130,19 +130,19 @@ func (l *link) giveUp(s *stop, err error) []byte {
 	return channel.AlertRecord()
 }
 
-// auth sends PedAuth; key stays with the link until Confirm.
+// auth sends PedAuth. Only if that succeeds, key is the link's, until Confirm.
 func (l *link) auth(in channel.AuthInput, key *orange) error {
-	return l.write(func() ([]byte, error) {
-		rec, err := l.v.Auth(in)
-		if err != nil {
-			return nil, err
-		}
-		l.sent, l.orange = true, key
-		l.late = time.AfterFunc(confirmWait, func() {
-			l.end(&stop{reason: protocol.CancelTimeout, show: []string{"No answer from HSM."}}, channel.AlertRecord())
-		})
-		return rec, nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.writeLocked(func() ([]byte, error) { return l.v.Auth(in) })
+	if err != nil {
+		return err
+	}
+	l.sent, l.orange = true, key
+	l.late = time.AfterFunc(confirmWait, func() {
+		l.end(&stop{reason: protocol.CancelTimeout, show: []string{"No answer from HSM."}}, channel.AlertRecord())
 	})
+	return nil
 }
 
 // password asks for the one-time password.
@@ -170,15 +170,18 @@ func (p *PED) orange(l *link, o *op) (*orange, error) {
 	return o.readRPV(l.live)
 }
 
-// keep caches an orange key that an HSM has confirmed.
-func (p *PED) keep(o *orange) {
+// keep caches an orange key that an HSM has confirmed, unless the mode that it
+// was read in has been left meanwhile. The PED owns it from here on.
+func (p *PED) keep(l *link, o *orange) {
 	p.mu.Lock()
+	if l.choice != p.choice {
+		p.mu.Unlock()
+		o.destroy()
+		return
+	}
 	p.cache.destroy()
 	p.cache = o
 	p.mu.Unlock()
-	if err := p.mem.setFate(o.set, FateLive); err != nil {
-		p.log.Warn("PED state not written", "error", err)
-	}
 }
 
 // rejected drops what an HSM did not confirm from the cache.
@@ -192,9 +195,9 @@ func (p *PED) rejected(o *orange) {
 }
 
 // ofTwo decides between the two sets of an orange key, which a crash in the
-// middle of a ceremony can leave: the HSM says which is live, or, if it says
-// nothing, what this PED remembers does. Nil means neither.
-func (o *op) ofTwo(live protocol.SetID, cur, pend *rpv.Set) *rpv.Set {
+// middle of a ceremony can leave: the one that the HSM has named live. If it has
+// named none, the current one. Nil means neither.
+func ofTwo(live protocol.SetID, cur, pend *rpv.Set) *rpv.Set {
 	if !live.IsZero() {
 		for _, s := range []*rpv.Set{cur, pend} {
 			if s != nil && s.ID == live {
@@ -205,11 +208,6 @@ func (o *op) ofTwo(live protocol.SetID, cur, pend *rpv.Set) *rpv.Set {
 	}
 	if cur == nil {
 		return pend
-	}
-	if pend != nil {
-		if f := o.mem.fate(pend.ID); f == FateLive || f == FateDone {
-			return pend
-		}
 	}
 	return cur
 }
@@ -256,7 +254,7 @@ func (o *op) readRPV(live protocol.SetID) (_ *orange, err error) {
 // whoever steals an orange key and poses as another HSM never gets one asked.
 func (o *op) readRPVKey(q *quorum, out *orange, live protocol.SetID, h **held) (*page, error) {
 	cur, pend := (*h).key.Sets(o.kind)
-	s := o.ofTwo(live, cur, pend)
+	s := ofTwo(live, cur, pend)
 	if s == nil {
 		// An HSM that the key does not list learns nothing of it, not even this.
 		if !cur.Lists(o.peer.IssuingFP) && !pend.Lists(o.peer.IssuingFP) {
@@ -272,11 +270,10 @@ func (o *op) readRPVKey(q *quorum, out *orange, live protocol.SetID, h **held) (
 		return nil, unlisted()
 	}
 	id := s.ID
-	isLive := id == live || o.mem.fate(id) == FateLive
 	var err error
 	*h, err = o.store(*h, func(k *rpv.Key) (bool, error) {
 		changed := false
-		if isLive && k.Pending != nil && k.Pending.ID == id {
+		if id == live && k.Pending != nil && k.Pending.ID == id {
 			changed = k.Promote(id) == nil
 		}
 		counted, err := o.counter(k)

@@ -13,9 +13,8 @@ import (
 
 // writing is a keyset that is being written.
 type writing struct {
-	set       protocol.SetID // known from the first WriteShare, or from a reuse
-	m, n      uint8          // 0: as the first WriteShare says
-	committed bool           // nothing can undo the set any more
+	set  protocol.SetID // known from the first WriteShare, or from a reuse
+	m, n uint8          // 0: as the first WriteShare says
 }
 
 // writeCopy writes all shares of one copy and returns the last key, which may
@@ -30,11 +29,6 @@ func (o *op) writeCopy(w *writing, copies uint8) (*held, error) {
 		if err := w.check(m, copies, done); err != nil {
 			return nil, err
 		}
-		if copies == 0 && done == 0 {
-			// Until the last share is out, the HSM cannot have committed the set: who
-			// finds it pending on a key may drop it.
-			o.learn(w.set, FateOpen)
-		}
 		h, err := o.writeShare(m, used, done)
 		if err != nil {
 			return nil, err
@@ -42,11 +36,6 @@ func (o *op) writeCopy(w *writing, copies uint8) (*held, error) {
 		used[h.key.Serial] = true
 		done++
 		last := done == int(w.n)
-		if last && copies == 0 {
-			for _, id := range append(o.sess.deferred, w.set) {
-				o.learn(id, FateDone)
-			}
-		}
 		err = o.pipe.send(&protocol.ShareWritten{Ceremony: o.id, Copy: m.Copy, Index: m.Index, Key: h.key.Serial})
 		if err != nil || !last {
 			h.destroy()
@@ -173,21 +162,28 @@ func (o *op) overwrite(k *rpv.Key) error {
 }
 
 // makeRoom decides which of a key's two sets survives when a third is to be
-// written as pending. A pending set that became live, or may have, moves up;
-// one that cannot have been committed gives way. So the share of the working
-// quorum stays on the key whatever becomes of the new one.
+// written as pending. What the HSM has named live stays until the new set is
+// committed; the HSM is believed only about sets that list it. Beside it a set
+// gives way that nobody can need: one of this HSM alone that is not live. If
+// that does not tell, the pending set moves up, since most pending sets were
+// committed; the key's holder has agreed twice to lose what is on it.
 func (o *op) makeRoom(k *rpv.Key, id protocol.SetID) {
 	if k.Pending == nil || k.Pending.ID == id {
 		return
 	}
-	up := true
-	if k.Current != nil {
-		fate := o.mem.fate(k.Pending.ID)
-		up = !o.sess.live[k.Current.ID] && (o.sess.live[k.Pending.ID] || fate == FateLive || fate == FateDone)
+	if k.Current != nil && (o.isLive(k.Current) || !o.isLive(k.Pending) && o.needless(k.Pending) && !o.needless(k.Current)) {
+		return // WritePending replaces it
 	}
-	if up {
-		_ = k.Promote(k.Pending.ID) // it is the pending set: this cannot fail
-	}
+	_ = k.Promote(k.Pending.ID) // it is the pending set: this cannot fail
+}
+
+// isLive reports whether this HSM has named a set of its own live.
+func (o *op) isLive(s *rpv.Set) bool { return s.ID == o.live && s.Lists(o.peer.IssuingFP) }
+
+// needless reports whether a set, not named live, serves this HSM only, and for
+// keys of the type being written.
+func (o *op) needless(s *rpv.Set) bool {
+	return s.Type == o.kind && len(s.Issuers) == 1 && s.Lists(o.peer.IssuingFP)
 }
 
 // newPIN asks for a new PIN twice, until both are the same and good.

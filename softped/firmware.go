@@ -46,6 +46,7 @@ type PED struct {
 
 	mu       sync.Mutex
 	mode     protocol.PEDMode // Remote, Local or Pair
+	choice   uint64           // counts how often a mode was chosen or left
 	menu     menu
 	cache    *orange
 	conn     *conn
@@ -204,6 +205,7 @@ func (p *PED) SetMode(m protocol.PEDMode) error {
 		return ErrBusy
 	}
 	p.menu, p.mode = menuNone, m
+	p.choice++
 	p.actions = nil
 	p.mu.Unlock()
 	p.dropCache()
@@ -219,8 +221,10 @@ func (p *PED) SetMode(m protocol.PEDMode) error {
 }
 
 // serves is the switch on the PED.
-func (p *PED) serves(m channel.Mode) bool {
-	switch p.Mode() {
+func (p *PED) serves(m channel.Mode) bool { return modeServes(p.Mode(), m) }
+
+func modeServes(mode protocol.PEDMode, m channel.Mode) bool {
+	switch mode {
 	case protocol.PEDModeRemote:
 		return m == channel.ModeRPV
 	case protocol.PEDModeLocal:
@@ -229,4 +233,15 @@ func (p *PED) serves(m channel.Mode) bool {
 		return m == channel.ModeOTP
 	}
 	return false
+}
+
+// stillServes reports whether the choice of a mode that l was judged by stands.
+func (p *PED) stillServes(l *link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stillServesLocked(l)
+}
+
+func (p *PED) stillServesLocked(l *link) bool {
+	return p.choice == l.choice && modeServes(p.mode, l.mode)
 }

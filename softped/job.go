@@ -37,14 +37,19 @@ func (j *job) settle() {
 	}
 }
 
-// begin gives the keypad and the LCD to a new dialogue of l. It returns nil if
-// the PED is in a menu or in a dialogue.
-func (p *PED) begin(l *link, id protocol.CeremonyID) *job {
+// begin gives the keypad and the LCD to a new dialogue of l. It returns ErrBusy
+// if the PED is in a menu or in a dialogue, and channel.ErrMode if the mode of l
+// has been left.
+func (p *PED) begin(l *link, id protocol.CeremonyID) (*job, error) {
 	j := &job{id: id, in: make(chan protocol.Message, 8), done: make(chan struct{})}
 	p.mu.Lock()
 	if p.modeLocked() == protocol.PEDModeAdmin || p.busy {
 		p.mu.Unlock()
-		return nil
+		return nil, ErrBusy
+	}
+	if !p.stillServesLocked(l) {
+		p.mu.Unlock()
+		return nil, channel.ErrMode
 	}
 	j.ctx, j.cancel = context.WithCancelCause(l.c.ctx)
 	p.menu, p.notice = menuNone, 0
@@ -59,7 +64,7 @@ func (p *PED) begin(l *link, id protocol.CeremonyID) *job {
 		j.cancel(stopLost)
 	}
 	p.tell(protocol.EvtState)
-	return j
+	return j, nil
 }
 
 // finish gives the keypad back.
@@ -101,27 +106,23 @@ func (c *conn) run(l *link, j *job, f func()) {
 	}()
 }
 
-// newOp returns what dialogues of l need; sess is nil before the session.
+// newOp returns what dialogues of l need.
 func (p *PED) newOp(l *link, j *job) *op {
-	l.mu.Lock()
-	sess := l.sess
-	l.mu.Unlock()
 	return &op{
 		head: l.head, dialog: &dialog{ui: p.ui, per: p.cfg.ActionTime}, ctx: j.ctx, pipe: l, in: j.in,
-		port: p.port, mem: p.mem, cost: p.cfg.Cost, log: p.log, sess: sess, peer: l.peer, id: j.id,
+		port: p.port, mem: p.mem, cost: p.cfg.Cost, log: p.log, rotated: p.dropCache, peer: l.peer, id: j.id,
 	}
 }
 
-// startOp starts the operation that m asks for, and reports false if the PED is
-// busy.
-func (p *PED) startOp(l *link, m protocol.Message) bool {
-	j := p.begin(l, protocol.CeremonyOf(m))
-	if j == nil {
-		return false
+// startOp starts the operation that m asks for, or returns begin's error.
+func (p *PED) startOp(l *link, m protocol.Message) error {
+	j, err := p.begin(l, protocol.CeremonyOf(m))
+	if err != nil {
+		return err
 	}
 	o := p.newOp(l, j)
 	l.c.run(l, j, func() { p.operate(l, j, o, m) })
-	return true
+	return nil
 }
 
 // operate runs an operation to its end and says how it ended: to the HSM first.

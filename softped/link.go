@@ -26,6 +26,9 @@ type link struct {
 	label string         // as claimed
 	live  protocol.SetID // the HSM's RPV, zero if it does not say
 	head  head
+	// choice is the PED's choice of a mode that Hello was judged by. After
+	// another one the channel asks nobody anything, and nothing of it is kept.
+	choice uint64
 
 	mu     sync.Mutex
 	v      *channel.V       // until the session
@@ -33,16 +36,15 @@ type link struct {
 	over   bool
 	begun  bool    // a person was, or could have been, asked
 	sent   bool    // PedAuth
-	orange *orange // what PedAuth was made with, until Confirm
-	sess   *sessionMemory
+	orange *orange // what the PedAuth that was sent was made with, until Confirm
 	job    *job
 	late   *time.Timer
 }
 
 var errOver = errors.New("channel is over")
 
-func newLink(c *conn, v *channel.V) *link {
-	l := &link{c: c, v: v, peer: v.Peer(), mode: v.Hello().Mode, label: v.Hello().Label, live: v.Hello().LiveSet}
+func newLink(c *conn, v *channel.V, choice uint64) *link {
+	l := &link{c: c, v: v, choice: choice, peer: v.Peer(), mode: v.Hello().Mode, label: v.Hello().Label, live: v.Hello().LiveSet}
 	l.head = head{slotLine(l.peer.Serial), opSession}
 	if !l.peer.Known {
 		l.head.slot = slotLine(unverified)
@@ -70,8 +72,14 @@ func (l *link) frame(b []byte) {
 		return
 	}
 	ev, err := l.v.Receive(b)
-	if err == nil && ev == channel.EvBegin {
+	var chain [][]byte
+	switch {
+	case err != nil:
+	case ev == channel.EvBegin:
 		l.begun = true
+	case ev == channel.EvConfirmed:
+		chain = l.v.Hello().Chain
+		l.openLocked() // here, so that whoever ends the channel finds the session
 	}
 	l.mu.Unlock()
 	if err != nil {
@@ -84,34 +92,30 @@ func (l *link) frame(b []byte) {
 	case channel.EvBegin:
 		l.c.p.startAuth(l)
 	case channel.EvConfirmed:
-		l.confirmed()
+		l.confirmed(chain)
 	}
 }
 
-// confirmed opens the session.
-func (l *link) confirmed() {
-	p := l.c.p
-	l.mu.Lock()
-	if l.over {
-		l.mu.Unlock()
-		return
-	}
-	chain := l.v.Hello().Chain
+// openLocked makes the session of a handshake that is complete, and keeps the
+// orange key that it was made with.
+func (l *link) openLocked() {
 	l.s, l.v = l.v.Session(), nil
-	l.sess = newSessionMemory(p.dropCache)
 	if l.late != nil {
 		l.late.Stop()
 	}
-	o := l.orange
-	l.orange = nil
-	l.mu.Unlock()
+	l.c.session.Store(true)
+	if l.orange != nil {
+		l.c.p.keep(l, l.orange)
+		l.orange = nil
+	}
+}
+
+// confirmed says that there is a session.
+func (l *link) confirmed(chain [][]byte) {
+	p := l.c.p
 	if !l.peer.Known {
 		p.storeRoot(chain)
 	}
-	if o != nil {
-		p.keep(o)
-	}
-	l.c.session.Store(true)
 	p.log.Info("session open", "hsm", l.peer.Serial, "mode", l.mode.String())
 	p.rest()
 	p.tell(protocol.EvtState)
@@ -153,8 +157,11 @@ func (l *link) message(m protocol.Message) {
 	switch m.(type) {
 	case *protocol.Authenticate, *protocol.CreateKeyset, *protocol.Confirm:
 		j.settle() // HSMs start the next operation right after End
-		if !p.startOp(l, m) {
+		switch err := p.startOp(l, m); {
+		case errors.Is(err, ErrBusy):
 			_ = l.send(&protocol.Cancel{Ceremony: protocol.CeremonyOf(m), Reason: protocol.CancelBusy})
+		case err != nil:
+			l.fail(err)
 		}
 		return
 	}
@@ -206,6 +213,11 @@ func (l *link) send(m protocol.Message) error {
 func (l *link) write(seal func() ([]byte, error)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.writeLocked(seal)
+}
+
+// writeLocked is write for who holds l.mu.
+func (l *link) writeLocked(seal func() ([]byte, error)) error {
 	if l.over {
 		return errOver
 	}

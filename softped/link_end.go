@@ -71,6 +71,9 @@ func (l *link) close(why *stop, last []byte) (over, waiting bool, running *job) 
 		l.c.send(last)
 	}
 	if l.v != nil {
+		if s := l.v.Session(); s != nil { // complete, and nobody has taken it
+			s.Wipe()
+		}
 		l.v.Wipe()
 	}
 	if l.s != nil {
@@ -98,7 +101,7 @@ func (l *link) close(why *stop, last []byte) (over, waiting bool, running *job) 
 		o.destroy()
 	}
 	if begun && l.mode == channel.ModeOTP {
-		p.disarm()
+		p.disarm(l.choice)
 	}
 	if job != nil {
 		job.cancel(why)
@@ -108,11 +111,11 @@ func (l *link) close(why *stop, last []byte) (over, waiting bool, running *job) 
 	return false, waiting, job
 }
 
-// disarm ends Pair mode: one try, one password.
-func (p *PED) disarm() {
+// disarm ends Pair mode: one try, one password. Pair chosen anew is another try.
+func (p *PED) disarm(choice uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mode == protocol.PEDModePair {
+	if p.mode == protocol.PEDModePair && p.choice == choice {
 		p.mode = protocol.PEDModeRemote
 		p.log.Info("pair mode is over")
 	}

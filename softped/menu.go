@@ -47,6 +47,9 @@ func (p *PED) idleKey(key byte) {
 	changed := p.menu != before
 	left := before == menuNone && changed && p.menu != menuLog && p.menu != menuExit ||
 		before == menuExit && p.menu == menuModes
+	if left {
+		p.choice++
+	}
 	if changed {
 		p.restLocked()
 	}

@@ -34,23 +34,14 @@ type op struct {
 	mem  *memory
 	cost rpv.ArgonParams
 	log  *slog.Logger
-	sess *sessionMemory
+	live protocol.SetID // the role's set in force at this HSM, as far as it has said
+
+	rotated func() // called when the RPV has changed: the orange cache is stale
 
 	peer channel.Identity
 	id   protocol.CeremonyID
 	role protocol.Role
 	kind protocol.KeyType
-}
-
-// sessionMemory is what operations of one session tell each other.
-type sessionMemory struct {
-	live     map[protocol.SetID]bool // named live, or proved by a login, in this session
-	deferred []protocol.SetID        // complete, to be committed with a later set
-	rotated  func()                  // the RPV changed: the orange cache is stale
-}
-
-func newSessionMemory(rotated func()) *sessionMemory {
-	return &sessionMemory{live: map[protocol.SetID]bool{}, rotated: rotated}
 }
 
 // next waits for the HSM's next message, which must be an M. An End that says

@@ -153,6 +153,29 @@ func TestTamperedRecordEndsTheSession(t *testing.T) {
 	})
 }
 
+// An HSM cannot have orange or red keys read as those of a login. Taking the key
+// type out of Authenticate's decoder makes this fail.
+func TestLoginWithKeysOfAnotherRole(t *testing.T) {
+	for what, pair := range map[string][2]byte{"so with orange": {1, 3}, "cu with red": {6, 2}, "rpv": {8, 3}, "domain": {7, 2}} {
+		t.Run(what, func(t *testing.T) {
+			inRig(t, nil, func(t *testing.T, r *rig) {
+				r.session()
+				rec, err := r.hsm.s.Seal(append(append([]byte{1}, ceremony[:]...), pair[0], pair[1], 0, 60, 0))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.toPED(rec)
+				r.wantAlert()
+				for _, s := range history(r.p) {
+					if s.ID == "login.insert" {
+						t.Error("the PED asks for the key")
+					}
+				}
+			})
+		})
+	}
+}
+
 // provision is CreateKeyset for a new RPV of one orange key.
 func (r *rig) provision(set protocol.SetID) *protocol.WriteShare {
 	r.t.Helper()

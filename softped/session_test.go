@@ -31,9 +31,6 @@ func TestOrangeSessionAndCache(t *testing.T) {
 		if e := r.state(); e.Busy || len(e.RPKs) != 1 || e.RPKs[0] != r.load("o1").Serial {
 			t.Errorf("%+v", e)
 		}
-		if f := r.p.mem.fate(setA); f != FateLive {
-			t.Errorf("fate %q", f)
-		}
 		r.tell(&protocol.Info{})
 		if i := hear[*protocol.InfoReply](r); i.Serial != "PED-1" || len(i.RPKs) != 1 {
 			t.Errorf("%+v", i)
@@ -176,21 +173,18 @@ func TestOrangeQuorum(t *testing.T) {
 }
 
 // A key with a current and a pending RPV: the HSM's word decides, and what is
-// live moves up. Without it the PED's memory does.
+// live moves up. Without it the current one is read.
 func TestOrangeWithTwoSets(t *testing.T) {
 	for _, c := range []struct {
 		name        string
 		live        protocol.SetID
-		fate        Fate
 		pin         string
 		cur         protocol.SetID
 		wantPending bool
 	}{
-		{"pending is live", setB, "", "2222E", setB, false},
-		{"current is live", setA, "", "1111E", setA, true},
-		{"HSM silent, pending committed", protocol.SetID{}, FateLive, "2222E", setB, false},
-		{"HSM silent, pending maybe", protocol.SetID{}, FateDone, "2222E", setA, true},
-		{"HSM silent, nothing known", protocol.SetID{}, "", "1111E", setA, true},
+		{"pending is live", setB, "2222E", setB, false},
+		{"current is live", setA, "1111E", setA, true},
+		{"HSM silent", protocol.SetID{}, "1111E", setA, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inRig(t, nil, func(t *testing.T, r *rig) {
@@ -203,9 +197,6 @@ func TestOrangeWithTwoSets(t *testing.T) {
 				r.orange("o", "1111", setA, 1, 1, 1, a, false)
 				r.orange("o", "2222", setB, 1, 1, 1, b, true)
 				r.hsm.live = c.live
-				if err := r.p.mem.setFate(setB, c.fate); err != nil {
-					t.Fatal(err)
-				}
 				r.begin(channel.ModeRPV, "")
 				r.at("key.insert").insert("o").press("E").at("key.pin").press(c.pin)
 				r.auth()

@@ -7,26 +7,13 @@ import (
 	"slices"
 	"sync"
 
-	"openped/protocol"
 	"openped/rpv"
-)
-
-// Fate is what a PED knows of a keyset it has written shares of.
-type Fate string
-
-// The fates. A set that is not in the state has an unknown one.
-const (
-	FateOpen Fate = "open" // not all shares written: its HSM cannot have committed it
-	FateDone Fate = "done" // all shares written: its HSM may have committed it
-	FateLive Fate = "live" // its HSM committed it, or named it live
-	FateDead Fate = "dead" // its HSM named another one live
 )
 
 // Limits of what a PED remembers; the oldest goes first.
 const (
 	maxRoots    = 64
 	maxCounters = 1024
-	maxSets     = 256
 )
 
 // State is all that a PED keeps: public things. Save stores it durably.
@@ -34,7 +21,6 @@ type State struct {
 	Serial   string // of this PED, 1 to 32 characters
 	Roots    [][]byte
 	Counters []Counter
-	Sets     []SetFate
 	extra    map[string]json.RawMessage // all fields of the file, for those that this version does not know
 }
 
@@ -42,12 +28,6 @@ type State struct {
 type Counter struct {
 	Issuing rpv.Fingerprint
 	Counter uint64
-}
-
-// SetFate is the fate of one keyset.
-type SetFate struct {
-	ID   protocol.SetID
-	Fate Fate
 }
 
 // StateStore keeps a PED's state.
@@ -83,7 +63,6 @@ func (s *State) clone() *State {
 	c := *s
 	c.Roots = slices.Clone(s.Roots)
 	c.Counters = slices.Clone(s.Counters)
-	c.Sets = slices.Clone(s.Sets)
 	return &c
 }
 
@@ -166,30 +145,5 @@ func (m *memory) sawCounter(fp rpv.Fingerprint, counter uint64) error {
 		s.Counters = slices.DeleteFunc(s.Counters, func(c Counter) bool { return c.Issuing == fp })
 		s.Counters = append(s.Counters, Counter{fp, high})
 		s.Counters = s.Counters[max(0, len(s.Counters)-maxCounters):]
-	})
-}
-
-func (m *memory) fate(id protocol.SetID) Fate {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, f := range m.s.Sets {
-		if f.ID == id {
-			return f.Fate
-		}
-	}
-	return ""
-}
-
-// setFate remembers a fate; "" forgets the set.
-func (m *memory) setFate(id protocol.SetID, f Fate) error {
-	if id.IsZero() || m.fate(id) == f {
-		return nil
-	}
-	return m.change(func(s *State) {
-		s.Sets = slices.DeleteFunc(s.Sets, func(x SetFate) bool { return x.ID == id })
-		if f != "" {
-			s.Sets = append(s.Sets, SetFate{id, f})
-		}
-		s.Sets = s.Sets[max(0, len(s.Sets)-maxSets):]
 	})
 }

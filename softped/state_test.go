@@ -9,12 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"openped/protocol"
 	"openped/rpv"
 )
 
 func fullState() *State {
-	return &State{Serial: "PED-1", Roots: [][]byte{{1, 2, 3}}, Counters: []Counter{{rpv.Fingerprint{9}, 1 << 63}}, Sets: []SetFate{{setA, FateLive}, {setB, FateOpen}}}
+	return &State{Serial: "PED-1", Roots: [][]byte{{1, 2, 3}}, Counters: []Counter{{rpv.Fingerprint{9}, 1 << 63}}}
 }
 
 func TestStateFile(t *testing.T) {
@@ -66,7 +65,6 @@ func TestStateFileRefused(t *testing.T) {
 		"no json": {"PK\x03\x04", "name another file", ErrStateForeign},
 		"empty":   {"", "name another file", ErrStateForeign},
 		"damaged": {`{"magic":"openped-softped","version":1,"counters":[{"issuing":"zz"}]}`, "restore it", ErrStateDamaged},
-		"set id":  {`{"magic":"openped-softped","version":1,"sets":[{"id":"00"}]}`, "restore it", ErrStateDamaged},
 		"root":    {`{"magic":"openped-softped","version":1,"roots":["%"]}`, "restore it", ErrStateDamaged},
 		"serial":  {`{"magic":"openped-softped","version":1,"serial":"a\nb"}`, "restore it", ErrStateDamaged},
 		"zero":    {`{"magic":"openped-softped","version":0}`, "restore it", ErrStateDamaged},
@@ -89,18 +87,10 @@ func TestStateFileRefused(t *testing.T) {
 	}
 }
 
-func TestMemoryLimitsAndOrder(t *testing.T) {
+func TestCountersOnlyGoUp(t *testing.T) {
 	m, err := openMemory(&MemState{})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for i := range maxSets + 3 {
-		if err := m.setFate(protocol.SetID{1, byte(i >> 8), byte(i)}, FateOpen); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := len(m.s.Sets); n != maxSets || m.fate(protocol.SetID{1, 0, 2}) != "" || m.fate(protocol.SetID{1, 0, 3}) != FateOpen {
-		t.Errorf("%d sets", n)
 	}
 	fp := rpv.Fingerprint{1}
 	for _, c := range []struct {
@@ -135,10 +125,10 @@ func TestUnwrittenStateIsNotBelieved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.sawCounter(rpv.Fingerprint{1}, 3) == nil || m.setFate(setA, FateLive) == nil || m.addRoot([]byte{1}) == nil {
+	if m.sawCounter(rpv.Fingerprint{1}, 3) == nil || m.addRoot([]byte{1}) == nil {
 		t.Error("no error")
 	}
-	if m.fate(setA) != "" || len(m.roots()) != 0 || m.checkCounter(rpv.Fingerprint{1}, 1) != nil {
+	if len(m.roots()) != 0 || m.checkCounter(rpv.Fingerprint{1}, 1) != nil {
 		t.Error("remembered without being stored")
 	}
 }

@@ -79,17 +79,11 @@ type stateJSON struct {
 	Serial   string        `json:"serial"`
 	Roots    []string      `json:"roots"` // DER, base64
 	Counters []counterJSON `json:"counters"`
-	Sets     []setJSON     `json:"sets"`
 }
 
 type counterJSON struct {
 	Issuing string `json:"issuing"` // SHA-512 of the issuing key, hex
 	Counter uint64 `json:"counter"`
-}
-
-type setJSON struct {
-	ID   string `json:"id"` // hex
-	Fate Fate   `json:"fate"`
 }
 
 // Load implements StateStore. Its errors are a *StateError.
@@ -176,27 +170,17 @@ func decodeState(b []byte) (*State, error) {
 		}
 		s.Counters = append(s.Counters, Counter{fp, c.Counter})
 	}
-	for _, x := range j.Sets {
-		var id protocol.SetID
-		if !unhex(id[:], x.ID) {
-			return nil, ErrStateDamaged
-		}
-		s.Sets = append(s.Sets, SetFate{id, x.Fate})
-	}
 	return s, nil
 }
 
 func encodeState(s *State) ([]byte, error) {
 	j := stateJSON{Magic: stateMagic, Version: stateVersion, Serial: s.Serial,
-		Roots: []string{}, Counters: []counterJSON{}, Sets: []setJSON{}}
+		Roots: []string{}, Counters: []counterJSON{}}
 	for _, r := range s.Roots {
 		j.Roots = append(j.Roots, base64.StdEncoding.EncodeToString(r))
 	}
 	for _, c := range s.Counters {
 		j.Counters = append(j.Counters, counterJSON{hex.EncodeToString(c.Issuing[:]), c.Counter})
-	}
-	for _, x := range s.Sets {
-		j.Sets = append(j.Sets, setJSON{x.ID.String(), x.Fate})
 	}
 	known, err := json.Marshal(j)
 	if err != nil {
