@@ -40,11 +40,8 @@ race: setup   ## the tests under the race detector, except the hostile ones
 hostile: setup   ## every byte of the channel flipped, cut, repeated, reflected
 	@scripts/hostile '$(HOSTILE)'
 
-# Processes wait for each other most of the time: more at once than there are
-# processors.
-crash: setup   ## kill -9 of every program at every step of every ceremony: some minutes
-	@summary=$$(mktemp) && trap 'rm -f "$$summary"' EXIT && \
-	OPENPED_CRASH=$$summary $(GO) test -count=1 -timeout 30m -parallel 6 -run TestEveryStep ./test/crash && cat "$$summary"
+crash: setup   ## kill -9 of every program at every step of the ceremonies: minutes
+	@scripts/crash
 
 imports: setup   ## the import rules of the house
 	$(GO) test -count=1 ./test/imports

@@ -13,17 +13,19 @@ var (
 	newBlue   = lab.Of(2, "blue4", "blue5", "blue6")
 	newRed    = lab.Of(1, "red2")
 	newOrange = lab.Of(1, "orange2")
+	newPINs   = lab.Keyset{M: 2, Keys: []lab.Key{{Name: "blue1", PIN: "5551"}, {Name: "blue2", PIN: "555222"}, {Name: "blue3"}}}
 	split     = lab.Of(2, "orange1", "orange2", "orange3") // over the old key, too
 )
 
 // ceremony is one command that is interrupted, and what must hold afterwards.
 type ceremony struct {
 	name    string
-	base    string // which saved lab it starts from: "new", "paired" or "initialized"
+	base    string // which saved lab it starts from, see bases
 	prepare func(*lab.Lab)
 	command func(*lab.Lab) string
 	people  lab.People
 	from    string // the first screen that counts; "" for all
+	thin    bool   // leave out screens before which nothing has changed anywhere
 	after   func(*testing.T, *lab.Lab, aftermath)
 }
 
@@ -68,8 +70,9 @@ const (
 )
 
 // ceremonies are all that is interrupted. "own": the custodians write the new
-// keyset over the very keys of the old one. "copies": while duplicates are
-// written. "reuse": an existing keyset is read twice and taken over.
+// keyset over the very keys of the old one, "pins": and choose new PINs, or none.
+// "copies": while duplicates are written. "reuse": an existing keyset is read
+// twice and taken over. "torn": an earlier crash left keys with two sets.
 var ceremonies = []ceremony{
 	{
 		name: "changepw-own", base: "initialized", prepare: connect, command: fixed(changePIN),
@@ -84,23 +87,27 @@ var ceremonies = []ceremony{
 		people: lab.Everybody(), from: "create.insert", after: afterVector(lab.Orange),
 	},
 	{
-		name: "vector-split", base: "initialized", prepare: loggedIn, command: fixed(initRPV),
+		name: "vector-split", base: "initialized", thin: true, prepare: loggedIn, command: fixed(initRPV),
 		people: on(newBlue, newRed, split), from: "create.insert", after: afterVector(split),
 	},
 	{
-		name: "changepw-fresh", base: "initialized", prepare: connect, command: fixed(changePIN),
+		name: "changepw-fresh", base: "initialized", thin: true, prepare: connect, command: fixed(changePIN),
 		people: on(newBlue, newRed, newOrange), from: "create.insert", after: afterChange(newBlue),
 	},
 	{
-		name: "init-fresh", base: "initialized", prepare: loggedIn, command: fixed(initHSM),
+		name: "changepw-pins", base: "initialized", thin: true, prepare: connect, command: fixed(changePIN),
+		people: on(newPINs, newRed, newOrange), from: "create.insert", after: afterChange(newPINs),
+	},
+	{
+		name: "init-fresh", base: "initialized", thin: true, prepare: loggedIn, command: fixed(initHSM),
 		people: on(newBlue, newRed, newOrange), from: "create.insert", after: afterInit(newBlue, newRed),
 	},
 	{
-		name: "init-first", base: "paired", prepare: connect, command: fixed(initHSM),
+		name: "init-first", base: "paired", thin: true, prepare: connect, command: fixed(initHSM),
 		people: lab.Everybody(), from: "create.insert", after: afterInit(lab.Blue, lab.Red),
 	},
 	{
-		name: "vector-fresh", base: "initialized", prepare: loggedIn, command: fixed(initRPV),
+		name: "vector-fresh", base: "initialized", thin: true, prepare: loggedIn, command: fixed(initRPV),
 		people: on(newBlue, newRed, newOrange), from: "create.insert", after: afterVector(newOrange),
 	},
 	{
@@ -108,15 +115,15 @@ var ceremonies = []ceremony{
 		people: lab.Everybody(), from: "create.insert", after: afterFirstVector,
 	},
 	{
-		name: "changepw-copies", base: "initialized", prepare: connect, command: fixed(changePIN),
+		name: "changepw-copies", base: "initialized", thin: true, prepare: connect, command: fixed(changePIN),
 		people: with(func(p *lab.People) { p.Duplicates = []lab.Keyset{newBlue} }), from: "create.duplicate", after: afterCopies,
 	},
 	{
-		name: "init-reuse", base: "initialized", prepare: loggedIn, command: fixed(initHSM),
+		name: "init-reuse", base: "initialized", thin: true, prepare: loggedIn, command: fixed(initHSM),
 		people: with(func(p *lab.People) { p.ReuseBlue, p.ReuseRed = lab.Blue, lab.Red }), from: "reuse.insert", after: afterReuse,
 	},
 	{
-		name: "vector-reuse", base: "initialized", prepare: loggedIn, command: fixed(initRPV),
+		name: "vector-reuse", base: "initialized", thin: true, prepare: loggedIn, command: fixed(initRPV),
 		people: with(func(p *lab.People) { p.ReuseOrange = lab.Orange }), from: "reuse.insert", after: afterVector(lab.Orange),
 	},
 	{
@@ -125,6 +132,14 @@ var ceremonies = []ceremony{
 	},
 	{
 		name: "login", base: "initialized", prepare: connect, command: fixed("role login -name so"),
+		people: lab.Everybody(), after: afterLogin,
+	},
+	{
+		name: "login-torn-blue", base: "torn blue", prepare: connect, command: fixed("role login -name so"),
+		people: lab.Everybody(), after: afterLogin,
+	},
+	{
+		name: "login-torn-orange", base: "torn orange", thin: true, prepare: connect, command: fixed("role login -name so"),
 		people: lab.Everybody(), after: afterLogin,
 	},
 }

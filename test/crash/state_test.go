@@ -2,7 +2,9 @@ package crash
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	"openped/rpv"
@@ -29,6 +31,22 @@ func read(t *testing.T, l *lab.Lab) state {
 		t.Fatal(err)
 	}
 	return state{doc.Label, doc.Roles.SO.Set, doc.Roles.Domain.Set, doc.RPV.Set}
+}
+
+// audited checks that the audit log's last word on a role's keyset is the one in
+// force.
+func audited(t *testing.T, l *lab.Lab, role, set string) {
+	t.Helper()
+	last := ""
+	for line := range strings.SplitSeq(l.Must("audit show", lab.People{}).Output, "\n") {
+		if strings.Contains(line, " keyset committed ") && strings.Contains(line, fmt.Sprintf("role=%q", role)) {
+			_, rest, _ := strings.Cut(line, `set="`)
+			last, _, _ = strings.Cut(rest, `"`)
+		}
+	}
+	if last != set {
+		t.Errorf("the audit log's last keyset of %s is %q, and in force is %q", role, last, set)
+	}
 }
 
 // holds checks that a key holds a set, as current or pending.

@@ -20,34 +20,34 @@ type victim struct {
 	flags []string // of both daemons
 }
 
-// victims end at every point.
-var victims = []victim{
-	{
+// victims end at every point; atFrames, at frames only: a link on which nothing
+// passes any more and nobody is told, and everything at once.
+var (
+	victims  = []victim{softped, pedserver, pedclient, link}
+	atFrames = []victim{silence, everything}
+)
+
+var (
+	softped = victim{
 		name: "softped", kill: func(l *lab.Lab) { l.PED().Kill() }, restart: func(l *lab.Lab) { l.StartPED() },
-		truth: func(l *lab.Lab) error {
-			return all(slotSays(l, "Disconnected"), serverSays(l, noPED, nobody))
-		},
-	},
-	{
+		truth: func(l *lab.Lab) error { return all(slotSays(l, "Disconnected"), serverSays(l, noPED, nobody)) },
+	}
+	pedserver = victim{
 		name: "pedserver", kill: func(l *lab.Lab) { l.Server().Kill() }, restart: func(l *lab.Lab) { l.StartServer() },
 		truth: func(l *lab.Lab) error {
 			return all(slotSays(l, "Disconnected"), notRunning(l.Run("pedserver", "-mode", "show")))
 		},
-	},
-	{
+	}
+	pedclient = victim{
 		name: "pedclient", kill: func(l *lab.Lab) { l.Client().Kill() }, restart: func(l *lab.Lab) { l.StartClient() },
 		truth: func(l *lab.Lab) error {
 			return all(notRunning(l.HSMCM("ped", "show")), serverSays(l, nobody, hasPED))
 		},
-	},
-	{name: "link", verdict: lab.Cut, truth: linkEnded},
-}
+	}
+	link    = victim{name: "link", verdict: lab.Cut, truth: linkEnded}
+	silence = victim{name: "silence", verdict: lab.Stall, truth: linkEnded, flags: []string{"-pinginterval", "1", "-pingtimeout", "2"}}
 
-// atFrames end at frames only: a link on which nothing passes any more and nobody
-// is told, and everything at once.
-var atFrames = []victim{
-	{name: "silence", verdict: lab.Stall, truth: linkEnded, flags: []string{"-pinginterval", "1", "-pingtimeout", "2"}},
-	{
+	everything = victim{
 		name: "everything",
 		kill: func(l *lab.Lab) { l.PED().Kill(); l.Server().Kill(); l.Client().Kill() },
 		restart: func(l *lab.Lab) {
@@ -58,8 +58,8 @@ var atFrames = []victim{
 		truth: func(l *lab.Lab) error {
 			return all(notRunning(l.HSMCM("ped", "show")), notRunning(l.Run("pedserver", "-mode", "show")))
 		},
-	},
-}
+	}
+)
 
 // Lines of pedserver -mode show: whether it has its PED, and that it serves no
 // HSM.
