@@ -6,5 +6,5 @@
 // A person's dialogue is sequential code: it shows a screen, waits for a key,
 // goes on. What draws the screen and presses the keys is a face (package face),
 // what carries the frames is a usbped.Gadget. The PED keeps no secret of its
-// own: origin roots, start counters, and the fate of keysets it has written.
+// own: origin roots and start counters.
 package softped
