@@ -139,7 +139,7 @@ func (o *op) reuseKeyset() error {
 		case res.Status == protocol.ShareFailed:
 			err := o.end()
 			if s := asStop(err); err != nil && s.fromHSM {
-				s.show = []string{"Not read the same", "twice. Nothing was", "changed."}
+				s.show = []string{"Not read the same", "twice. Not reused."}
 			}
 			return err
 		default:

@@ -89,7 +89,7 @@ func (o *op) reuseRPV() error {
 	}
 	defer b.Destroy()
 	if first.set != second.set || !a.Equal(b) {
-		return &stop{reason: protocol.CancelKeyFault, show: []string{"Not read the same", "twice. Nothing was", "changed."}}
+		return &stop{reason: protocol.CancelKeyFault, show: []string{"Not read the same", "twice. Not reused."}}
 	}
 	wrapped, err := o.pipe.wrap(o.label(protocol.OpReuseRPV, first.set, 0), a.Bytes())
 	if err != nil {
