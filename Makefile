@@ -5,6 +5,10 @@ GO ?= go
 FUZZTIME ?= 10s
 export GO FUZZTIME
 
+# No commit goes into a binary: git refuses to tell it in a folder of another
+# owner, and the build would fail.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
 COMMANDS := pedserver pedclient softped hsmcm
 
 # The hostile channel tests try every byte of every message: a target of their

@@ -6,6 +6,13 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+
+	// What the programs are made of, so that the go command does not serve a
+	// remembered result for tests whose programs have changed.
+	_ "openped/hsmcm"
+	_ "openped/pedclient/cli"
+	_ "openped/pedserver/cli"
+	_ "openped/softped/cli"
 )
 
 // Programs are what the lab runs.
@@ -53,7 +60,7 @@ func Bin(t testing.TB) string {
 			return
 		}
 		built.own = true
-		args := []string{"build", "-o", built.dir + string(os.PathSeparator)}
+		args := []string{"build", "-buildvcs=false", "-o", built.dir + string(os.PathSeparator)}
 		for _, p := range Programs {
 			args = append(args, "openped/cmd/"+p)
 		}
