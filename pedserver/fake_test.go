@@ -3,6 +3,7 @@ package pedserver
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -135,12 +136,16 @@ func (s *syncBuffer) Write(p []byte) (int, error) {
 
 func (s *syncBuffer) String() string { s.mu.Lock(); defer s.mu.Unlock(); return s.b.String() }
 
+func testLog(w io.Writer) *slog.Logger {
+	return slog.New(logs.New(w, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))
+}
+
 func inWorld(t *testing.T, cfg Config, f func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, plug: &plug{here: true}, log: new(syncBuffer), ln: newPipeListener(), done: make(chan error, 1)}
 		cfg.Opener = w.plug
-		cfg.Log = slog.New(logs.New(w.log, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))
+		cfg.Log = testLog(w.log)
 		w.srv = New(cfg)
 		ctx, cancel := context.WithCancel(context.Background())
 		w.stop = cancel

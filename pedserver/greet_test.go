@@ -77,7 +77,7 @@ func TestSayNothing(t *testing.T) {
 }
 
 func TestConnectionCaps(t *testing.T) {
-	inWorld(t, Config{MaxPending: 6, MaxPerAddress: 4}, func(w *world) {
+	inWorld(t, Config{MaxPending: 8, MaxPerAddress: 4}, func(w *world) { // 2 are kept
 		var hs []*host
 		for range 5 {
 			hs = append(hs, w.dial("10.0.0.1"))

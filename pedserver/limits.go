@@ -8,31 +8,39 @@ import (
 )
 
 // limits keeps strangers from using up the relay: few connections without the
-// PED at a time, fewer from one address, and a growing pause for an address
-// that had the PED without proving to be an HSM.
+// PED at a time, fewer from one address, some places kept for those who have
+// proved themselves before, and a growing pause for an address that had the PED
+// without proving to be an HSM.
 type limits struct {
-	maxPending, maxPerAddress int
+	maxPending, maxPerAddress, kept int
 
 	mu      sync.Mutex
 	pending int
 	addrs   map[netip.Addr]*address
 }
 
+// address is what is known of one caller's address: of an IPv4 address, of a
+// whole IPv6 /64, or of the one IPv6 address in it that has proved itself.
 type address struct {
-	pending int
-	strikes int       // holds of the PED without a proof, in a row
-	until   time.Time // no PED before this
+	pending  int
+	proved   bool          // an HSM has proved itself from here
+	unproven bool          // the last hold of the PED ended without a proof
+	time     time.Duration // of holds without a proof, less what was forgiven
+	last     time.Time     // when time was counted last
+	strikes  int           // how often time was full, since the last proof
+	until    time.Time     // no PED before this
 }
 
 const (
-	firstPause  = 2 * time.Second
-	maxPause    = 60 * time.Second
-	unprovenLen = 3 * time.Second // shorter unproven holds are honest failures
-	maxAddrs    = 4096            // remembered addresses
+	firstPause   = 2 * time.Second
+	maxPause     = 60 * time.Second
+	unprovenTime = 3 * time.Second // of holds without a proof: the pause; less is honest failure
+	forgiveEvery = 10              // a tenth of the time passed is forgiven
+	maxAddrs     = 4096            // remembered addresses
 )
 
 func newLimits(c *Config) *limits {
-	return &limits{maxPending: c.MaxPending, maxPerAddress: c.MaxPerAddress, addrs: make(map[netip.Addr]*address)}
+	return &limits{maxPending: c.MaxPending, maxPerAddress: c.MaxPerAddress, kept: c.MaxPending / 4, addrs: make(map[netip.Addr]*address)}
 }
 
 // admit counts a new connection. leave must be called once, when it has the PED
@@ -40,11 +48,15 @@ func newLimits(c *Config) *limits {
 func (l *limits) admit(a netip.Addr) (leave func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pending >= l.maxPending {
-		return nil, false
-	}
 	e := l.entry(a)
 	if e == nil || e.pending >= l.maxPerAddress {
+		return nil, false
+	}
+	room := l.maxPending
+	if !e.proved {
+		room -= l.kept
+	}
+	if l.pending >= room {
 		return nil, false
 	}
 	l.pending++
@@ -57,24 +69,40 @@ func (l *limits) admit(a netip.Addr) (leave func(), ok bool) {
 	}), true
 }
 
-// entry returns what is known of a, or nil if too much is. It forgets addresses
-// that have nothing to say.
-func (l *limits) entry(a netip.Addr) *address {
-	e := l.addrs[a]
-	if e != nil {
+// find returns what is known of a, or nil. An address that has proved itself
+// does not answer for its neighbours.
+func (l *limits) find(a netip.Addr) *address {
+	if e := l.addrs[a]; e != nil {
 		return e
 	}
-	if len(l.addrs) >= maxAddrs {
+	return l.addrs[network(a)]
+}
+
+// entry is find, with a new one where there is none; nil if too much is known.
+func (l *limits) entry(a netip.Addr) *address {
+	if e := l.find(a); e != nil {
+		return e
+	}
+	return l.add(network(a))
+}
+
+// add makes an entry. It forgets addresses that have nothing to say, and rather
+// a stranger's than one that has proved itself.
+func (l *limits) add(a netip.Addr) *address {
+	for _, proved := range []bool{false, true} {
+		if len(l.addrs) < maxAddrs {
+			break
+		}
 		for k, v := range l.addrs {
-			if v.pending == 0 && time.Since(v.until) > maxPause {
+			if v.pending == 0 && v.proved == proved && time.Since(v.until) > maxPause {
 				delete(l.addrs, k)
 			}
 		}
-		if len(l.addrs) >= maxAddrs {
-			return nil
-		}
 	}
-	e = new(address)
+	if len(l.addrs) >= maxAddrs {
+		return nil
+	}
+	e := new(address)
 	l.addrs[a] = e
 	return e
 }
@@ -83,22 +111,45 @@ func (l *limits) entry(a netip.Addr) *address {
 func (l *limits) paused(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.addrs[a]
+	e := l.find(a)
 	return e != nil && time.Now().Before(e.until)
 }
 
-// held notes how a hold of the PED by a ended.
+// mayWait reports whether a may wait for a holder that is going: not if it was
+// the last time a holder that proved nothing.
+func (l *limits) mayWait(a netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.find(a)
+	return e == nil || !e.unproven
+}
+
+// held notes how a hold of the PED by a ended. Short holds without a proof add
+// up: each costs the others the PED, and the time to make it idle.
 func (l *limits) held(a netip.Addr, proven bool, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if proven {
+		e := l.addrs[a]
+		if e == nil {
+			e = l.add(a)
+		}
+		if e != nil {
+			*e = address{pending: e.pending, proved: true}
+		}
+		return
+	}
 	e := l.entry(a)
-	switch {
-	case e == nil:
-	case proven:
-		e.strikes, e.until = 0, time.Time{}
-	case d >= unprovenLen:
+	if e == nil {
+		return
+	}
+	now := time.Now()
+	e.time = max(0, e.time-now.Sub(e.last)/forgiveEvery) + d + settle
+	e.last, e.unproven = now, true
+	if e.time >= unprovenTime {
+		e.time %= unprovenTime
 		e.strikes = min(e.strikes+1, 10)
-		e.until = time.Now().Add(min(maxPause, firstPause<<(e.strikes-1)))
+		e.until = now.Add(min(maxPause, firstPause<<(e.strikes-1)))
 	}
 }
 
@@ -110,4 +161,12 @@ func addrOf(a net.Addr) netip.Addr {
 		return netip.Addr{}
 	}
 	return ap.Addr().Unmap().WithZone("")
+}
+
+// network is what one stranger may have all addresses of: an IPv6 /64.
+func network(a netip.Addr) netip.Addr {
+	if !a.Is6() {
+		return a
+	}
+	return netip.PrefixFrom(a, 64).Masked().Addr()
 }

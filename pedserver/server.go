@@ -18,6 +18,7 @@ type Server struct {
 	log     *slog.Logger
 	ped     *ped
 	limits  *limits
+	quiet   *quiet // the log of strangers' doings
 	started time.Time
 
 	mu      sync.Mutex
@@ -32,6 +33,7 @@ func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, log: cfg.Log, started: time.Now()}
 	s.ped = newPED(&s.cfg)
 	s.limits = newLimits(&s.cfg)
+	s.quiet = newQuiet(s.log)
 	return s
 }
 
@@ -44,6 +46,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	// The device outlives the connections: their end makes it idle.
 	pedCtx, stopPED := context.WithCancel(context.WithoutCancel(ctx))
 	rest.Go(func() { s.ped.run(pedCtx) })
+	rest.Go(func() { s.quiet.run(pedCtx) })
 
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -79,7 +82,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, conns *sync.WaitGro
 			if errors.As(err, &ne) && ne.Timeout() || isTransient(err) {
 				// Out of descriptors, or a caller gone before it was
 				// accepted: the next may do better.
-				s.log.Warn("accept", "err", err)
+				s.quiet.say(slog.LevelWarn, netip.Addr{}, "accept", "err", err)
 				select {
 				case <-ctx.Done():
 				case <-time.After(100 * time.Millisecond):
@@ -99,7 +102,7 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 	log := s.log.With("from", c.RemoteAddr().String())
 	leave, ok := s.limits.admit(from)
 	if !ok {
-		log.Log(ctx, slog.LevelWarn, "too many connections, refused one")
+		s.quiet.say(slog.LevelWarn, from, "too many connections, refused one", "from", c.RemoteAddr().String())
 		return
 	}
 	defer leave()
@@ -110,25 +113,28 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 		return
 	}
 	if err != nil {
-		s.refuse(ctx, log, l, err)
+		s.refuse(from, l, err, "from", c.RemoteAddr().String())
+		return
+	}
+	h, err := s.acquire(ctx, from)
+	if err != nil {
+		s.refuse(from, l, err, "from", c.RemoteAddr().String(), "hsm", acquire.HSMSerial)
 		return
 	}
 	log = log.With("hsm", acquire.HSMSerial)
-	h, err := s.acquire(ctx, from)
-	if err != nil {
-		s.refuse(ctx, log, l, err)
-		return
-	}
 	leave()
 	meta := newClient(c.RemoteAddr().String(), acquire.HSMSerial, hello.Software)
 	s.begin(meta)
-	log.Info("HSM host has the PED", "software", hello.Software)
+	s.quiet.say(slog.LevelInfo, from, "HSM host has the PED", "from", meta.addr, "hsm", meta.serial, "software", meta.software)
 	var proven bool
 	if err = l.send(h.serve); err == nil {
 		ses := &session{cfg: &s.cfg, log: log, link: l, hold: h, meta: meta}
 		proven, err = ses.run(ctx)
 	}
-	log.Info("HSM host gave the PED back", "reason", err, "proven", proven)
+	if proven {
+		s.quiet.proved(from)
+	}
+	s.quiet.say(slog.LevelInfo, from, "HSM host gave the PED back", "from", meta.addr, "hsm", meta.serial, "reason", err, "proven", proven)
 	s.limits.held(from, proven, time.Since(h.since)) // before anybody gets the PED
 	s.ped.release(ctx, h)
 	s.end(meta)
@@ -137,36 +143,41 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 // acquire lends the PED to a caller from an address. Who waited for a holder to
 // go is judged again: it may have been the same stranger on another connection.
 func (s *Server) acquire(ctx context.Context, from netip.Addr) (*hold, error) {
-	for waited := false; ; waited = true {
+	var busy error
+	for {
 		if s.limits.paused(from) {
 			return nil, protocol.Error{Code: protocol.LinkErrTooSlow}
+		}
+		if busy != nil && !s.limits.mayWait(from) {
+			return nil, busy
 		}
 		h, err := s.ped.take()
 		if err == nil {
 			return h, nil
 		}
-		if h == nil || waited || !s.ped.freed(ctx, h) {
+		if h == nil || busy != nil || !s.limits.mayWait(from) || !s.ped.freed(ctx, h) {
 			return nil, err
 		}
+		busy = err
 	}
 }
 
 // refuse tells the peer why it does not get the PED.
-func (s *Server) refuse(ctx context.Context, log *slog.Logger, l *link, err error) {
+func (s *Server) refuse(from netip.Addr, l *link, err error, about ...any) {
 	var busy errBusy
 	var pe protocol.Error
 	switch {
 	case errors.As(err, &busy):
-		log.Info("refused: the PED serves another HSM")
+		s.quiet.say(slog.LevelInfo, from, "refused: the PED serves another HSM", about...)
 		err = l.farewell(protocol.Busy{Since: uint32(busy.since / time.Second)}, true)
 	case errors.As(err, &pe):
-		log.Warn("refused", "reason", err)
+		s.quiet.say(slog.LevelWarn, from, "refused: "+pe.Error(), append(about, "reason", err)...)
 		err = l.farewell(pe, true)
 	default:
-		log.Log(ctx, slog.LevelInfo, "connection ended before it asked for the PED", "reason", err)
+		s.quiet.say(slog.LevelInfo, from, "connection ended before it asked for the PED", append(about, "reason", err)...)
 		return
 	}
 	if err != nil {
-		log.Info("refusal not delivered", "err", err)
+		s.quiet.say(slog.LevelInfo, from, "refusal not delivered", append(about, "err", err)...)
 	}
 }

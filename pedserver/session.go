@@ -3,6 +3,7 @@ package pedserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -93,8 +94,7 @@ func (s *session) fromHost(ctx context.Context) error {
 		case protocol.Release:
 			return errReleased
 		case protocol.Error:
-			s.log.Warn("HSM host ended the link", "code", uint16(b.Code), "unauthenticated", true)
-			return errPeer
+			return fmt.Errorf("%w with code %d, unauthenticated", errPeer, b.Code)
 		default:
 			return protocol.Error{Code: protocol.LinkErrProtocol}
 		}

@@ -1,0 +1,104 @@
+package pedserver
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// quiet is what is logged of strangers: the first of a kind at once, and then
+// one line a minute for an address with the number of those that were not
+// logged, so that nobody fills the disk by calling.
+type quiet struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	kinds map[kind]*times
+}
+
+type kind struct {
+	from netip.Addr
+	msg  string
+}
+
+type times struct {
+	next time.Time // no line before this
+	more int       // lines left out since the last
+}
+
+const (
+	quietTime = time.Minute
+	maxKinds  = 1024 // remembered; the rest share one line a minute
+)
+
+func newQuiet(log *slog.Logger) *quiet { return &quiet{log: log, kinds: make(map[kind]*times)} }
+
+// say logs msg of the network that from is in, or counts it.
+func (q *quiet) say(level slog.Level, from netip.Addr, msg string, args ...any) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	k := kind{network(from), msg}
+	t := q.kinds[k]
+	if t == nil && len(q.kinds) >= maxKinds {
+		k = kind{msg: "calls from many addresses"}
+		t, msg, args = q.kinds[k], k.msg, nil
+	}
+	if t == nil {
+		t = new(times)
+		q.kinds[k] = t
+	}
+	now := time.Now()
+	if now.Before(t.next) {
+		t.more++
+		return
+	}
+	if t.more > 0 {
+		args = append(args, "more", t.more)
+	}
+	t.next, t.more = now.Add(quietTime), 0
+	q.log.Log(context.Background(), level, msg, args...)
+}
+
+// proved lets everything be logged of an address again.
+func (q *quiet) proved(from netip.Addr) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for k := range q.kinds {
+		if k.from == network(from) {
+			delete(q.kinds, k)
+		}
+	}
+}
+
+// run says what was counted, until ctx ends and once more then.
+func (q *quiet) run(ctx context.Context) {
+	tick := time.NewTicker(quietTime)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+		q.flush(ctx.Err() != nil)
+	}
+}
+
+// flush says what was counted, and forgets what is over; all of it at the end.
+func (q *quiet) flush(end bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	for k, t := range q.kinds {
+		if !end && now.Before(t.next) {
+			continue
+		}
+		if t.more == 0 {
+			delete(q.kinds, k)
+			continue
+		}
+		q.log.Info(k.msg, "from", k.from.String(), "more", t.more)
+		t.next, t.more = now.Add(quietTime), 0
+	}
+}
