@@ -79,7 +79,7 @@ func TestCrashBetweenWriteAndCommit(t *testing.T) {
 		}
 	}
 	// The link, or the PED with it, dies at any frame.
-	for n := int32(1); ; n++ {
+	for n := int32(1); ; n += stride {
 		if !crash(fmt.Sprintf("link dies at frame %d", n), func(reached *atomic.Bool) {
 			left := n
 			line := r.line

@@ -107,9 +107,7 @@ func TestOrangeKeyAsksNoPINForOthers(t *testing.T) {
 		"another HSM":                {other, 0},
 	} {
 		r.plug()
-		if err := r.ped.SetMode(protocol.PEDModeRemote); err != nil { // forgets the cached key
-			t.Fatal(err)
-		}
+		r.mode(protocol.PEDModeRemote)
 		follow := r.watch()
 		before := r.mark()
 		u, line := r.begin(c.p, channel.ModeRPV, "", careless{})
@@ -219,9 +217,7 @@ func TestOldHSMIdentity(t *testing.T) {
 	stolen := as(t, r.HSM, r.State().StartCounter)
 	try := func(p posing) (u *channel.U, line *hsmtest.Conn, answered bool) {
 		r.plug()
-		if err := r.ped.SetMode(protocol.PEDModeRemote); err != nil {
-			t.Fatal(err)
-		}
+		r.mode(protocol.PEDModeRemote)
 		line = r.plug()
 		u, hello := p.u(t, channel.ModeRPV, "", careless{})
 		send(t, line, hello)

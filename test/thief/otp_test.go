@@ -139,9 +139,7 @@ func TestFakeHSMGuessesOnce(t *testing.T) {
 		if known {
 			p = as(t, r.HSM, 1)
 		}
-		if err := r.ped.SetMode(protocol.PEDModePair); err != nil {
-			t.Fatal(err)
-		}
+		r.mode(protocol.PEDModePair)
 		u, line := r.begin(p, channel.ModeOTP, "11111111", careless{})
 		r.people.Wait("otp.unverified", "otp.password").Press("13572468E")
 		if auth, err := r.answer(u, line); !auth {
@@ -196,9 +194,7 @@ func TestOrangePINOnlyOnline(t *testing.T) {
 		}
 		guess := func(code hsmapi.Code) time.Duration {
 			t.Helper()
-			if err := r.ped.SetMode(protocol.PEDModeRemote); err != nil { // drops the cached key
-				t.Fatal(err)
-			}
+			r.mode(protocol.PEDModeRemote)
 			wants(t, r.Slot.Disconnect(t.Context()), hsmapi.CKR_OK)
 			wants(t, r.connect(""), hsmapi.CKR_OK)
 			c := start(func() error {

@@ -197,12 +197,24 @@ var (
 // pair connects by one-time password.
 func (r *rig) pair(h *hsmtest.HSM, password string) {
 	r.t.Helper()
-	if err := r.ped.SetMode(protocol.PEDModePair); err != nil {
-		r.t.Fatal(err)
-	}
+	r.mode(protocol.PEDModePair)
 	c := start(func() error { return r.connectTo(h, password) })
 	r.people.Wait("otp.password", "otp.unverified").Press(password + "E")
 	r.ends(c, hsmapi.CKR_OK)
+}
+
+// mode chooses a mode at the PED, as soon as its last dialogue has left the LCD.
+func (r *rig) mode(m protocol.PEDMode) {
+	r.t.Helper()
+	err := softped.ErrBusy
+	for late := time.Now().Add(10 * time.Second); errors.Is(err, softped.ErrBusy) && time.Now().Before(late); {
+		if err = r.ped.SetMode(m); err != nil {
+			<-time.After(5 * time.Millisecond)
+		}
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // vector makes an RPV on one orange key, over the connection there is.

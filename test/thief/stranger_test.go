@@ -191,9 +191,7 @@ func TestSwitchOnThePED(t *testing.T) {
 	for at, served := range serves {
 		for _, asked := range []channel.Mode{channel.ModeRPV, channel.ModeOTP, channel.ModeLocal} {
 			for name, p := range map[string]posing{"known root": genuine, "unknown root": unknown} {
-				if err := r.ped.SetMode(at); err != nil {
-					t.Fatal(err)
-				}
+				r.mode(at)
 				line := r.plug()
 				_, hello := p.u(t, asked, "13572468", careless{})
 				send(t, line, hello)
@@ -264,9 +262,7 @@ func TestCertifiedSerialOnTheLCD(t *testing.T) {
 		"unknown root": {stranger(t, serial), "otp.unverified", "SLOT      UNVERIFIED"},
 	} {
 		r.plug()
-		if err := r.ped.SetMode(protocol.PEDModePair); err != nil {
-			t.Fatal(err)
-		}
+		r.mode(protocol.PEDModePair)
 		_, _ = r.begin(c.p, channel.ModeOTP, "13572468", careless{})
 		r.people.Wait(c.screen)
 		if line1() != c.line {
