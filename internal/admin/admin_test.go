@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -232,5 +234,64 @@ func TestRunStops(t *testing.T) {
 		if left, _ := os.ReadDir(d.Run); len(left) != 0 {
 			t.Errorf("%s: left behind %v", name, left)
 		}
+	}
+}
+
+// TestStopWithoutSocket: a daemon whose socket is not there, or not yet, ends all
+// the same.
+func TestStopWithoutSocket(t *testing.T) {
+	for name, late := range map[string]time.Duration{"socket removed": 0, "starting": 300 * time.Millisecond} {
+		d := dirs(t)
+		i, err := Claim(d, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dm := &Daemon{Name: "x", Instance: i, Log: slog.New(slog.DiscardHandler), ShutdownTimeout: time.Second}
+		done, ready := make(chan error, 1), make(chan struct{})
+		go func() {
+			<-time.After(late)
+			done <- dm.Run(context.Background(), func() { close(ready) }, func(ctx context.Context) error { <-ctx.Done(); return nil })
+		}()
+		if late == 0 {
+			<-ready
+			if err := os.Remove(filepath.Join(d.Run, "x.sock")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Stop(t.Context(), d, "x", 4*time.Second, false); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := Stop(t.Context(), d, "x", time.Second, true); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("%s: stopped twice: %v", name, err)
+		}
+	}
+}
+
+// TestStopNamesNobody: a lock that does not tell its holder kills nobody, least
+// of all the process that had its number before.
+func TestStopNamesNobody(t *testing.T) {
+	d := dirs(t)
+	i, err := Claim(d, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	if err := os.WriteFile(filepath.Join(d.Run, "x.lock"), fmt.Appendf(nil, "%d 1\n", cmd.Process.Pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = Stop(t.Context(), d, "x", 200*time.Millisecond, true)
+	if err == nil || errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "does not tell") {
+		t.Errorf("%v", err)
+	}
+	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the process is gone: %v", err)
 	}
 }

@@ -18,6 +18,10 @@ import (
 // ErrNotRunning is wrapped by the error of a call to a daemon that is not there.
 var ErrNotRunning = errors.New("not running")
 
+// ErrForeign is wrapped by the error of a call to a daemon that this user may
+// not call.
+var ErrForeign = errors.New("runs for another user")
+
 // Client calls one daemon.
 type Client struct {
 	name string
@@ -66,7 +70,7 @@ func (c *Client) call(ctx context.Context, method, path string, out any) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s is %w (%s)", c.name, ErrNotRunning, c.path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s runs for another user: %s: permission denied", c.name, c.path)
+		return fmt.Errorf("%s %w: %s: permission denied", c.name, ErrForeign, c.path)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("%s closed the connection: it runs for another user or is ending", c.name)
 	case err != nil:

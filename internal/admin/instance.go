@@ -24,6 +24,9 @@ type RunningError struct {
 }
 
 func (e *RunningError) Error() string {
+	if e.PID == 0 {
+		return e.Name + " is already running"
+	}
 	return fmt.Sprintf("%s is already running as process %d", e.Name, e.PID)
 }
 
@@ -110,13 +113,9 @@ func WaitGone(ctx context.Context, dirs rundir.Dirs, name string) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		// The process may have been killed and left its file.
-		if unlock, err := atomicfile.Lock(path); err == nil {
-			unlock()
-			return nil
+		// A process that was killed leaves its file.
+		if _, held, err := atomicfile.Holder(path); err != nil || !held {
+			return err
 		}
 		select {
 		case <-ctx.Done():

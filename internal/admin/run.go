@@ -10,9 +10,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
-	"openped/internal/cmdline"
-	"openped/internal/rundir"
 )
 
 // Daemon is one running daemon, from its claim to its end.
@@ -76,71 +73,4 @@ func (d *Daemon) wait(served <-chan error) error {
 	case <-time.After(d.ShutdownTimeout):
 		return fmt.Errorf("internal services did not end within %v", d.ShutdownTimeout)
 	}
-}
-
-// Stopping answers POST /v1/stop.
-type Stopping struct {
-	PID int `json:"pid"`
-}
-
-// Stop ends the daemon called name and waits until it is gone, at most timeout.
-// With force, one that is not gone by then is killed. The error wraps
-// ErrNotRunning if there is none.
-func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Duration, force bool) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	c, err := NewClient(dirs, name, timeout)
-	if err != nil {
-		return err
-	}
-	err = c.Post(ctx, "/v1/stop", new(Stopping))
-	if errors.Is(err, ErrNotRunning) {
-		// It may be ending already, or starting.
-		if WaitGone(ctx, dirs, name) == nil {
-			return err
-		}
-	}
-	if err == nil {
-		err = WaitGone(ctx, dirs, name)
-	}
-	if err == nil {
-		return nil
-	}
-	pid := holder(dirs, name)
-	if pid == 0 {
-		return err
-	}
-	if !force {
-		return cmdline.Failed(fmt.Errorf("process %d does not end: %w", pid, err), "-force kills it")
-	}
-	return kill(dirs, name, pid)
-}
-
-func kill(dirs rundir.Dirs, name string, pid int) error {
-	p, err := os.FindProcess(pid)
-	if err == nil {
-		err = p.Kill()
-	}
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("kill process %d: %w", pid, err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := WaitGone(ctx, dirs, name); err != nil {
-		return fmt.Errorf("process %d does not even die: %w", pid, err)
-	}
-	return nil
-}
-
-// holder returns the process that has the lock, or 0.
-func holder(dirs rundir.Dirs, name string) int {
-	i, err := Claim(dirs, name)
-	var r *RunningError
-	if errors.As(err, &r) {
-		return r.PID
-	}
-	if err == nil {
-		i.Close()
-	}
-	return 0
 }

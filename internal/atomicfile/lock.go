@@ -3,10 +3,7 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -39,15 +36,21 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 // path is the lock's own file, by habit the protected one's name with ".lock":
 // the protected file itself changes identity whenever it is replaced.
 func Lock(path string) (unlock func(), err error) {
-	for range 10 {
+	for range 100 {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, cause(err))
 		}
 		if err := tryLock(f); err != nil {
+			// Who only looks for a holder is in the way for a moment.
+			looked := errors.Is(err, ErrLocked) && tryShared(f) == nil
 			pid := holder(f)
 			f.Close()
-			if !errors.Is(err, ErrLocked) {
+			switch {
+			case looked:
+				time.Sleep(time.Millisecond)
+				continue
+			case !errors.Is(err, ErrLocked):
 				return nil, fmt.Errorf("lock %s: %w", path, err)
 			}
 			return nil, &LockedError{Path: path, PID: pid}
@@ -58,8 +61,7 @@ func Lock(path string) (unlock func(), err error) {
 			f.Close()
 			continue
 		}
-		_ = f.Truncate(0)
-		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+		sign(f)
 		done := false
 		return func() {
 			if done {
@@ -89,17 +91,4 @@ func same(f *os.File, path string) bool {
 	}
 	b, err := os.Stat(path)
 	return err == nil && os.SameFile(a, b)
-}
-
-func holder(f *os.File) int {
-	b := make([]byte, 16)
-	n, err := f.ReadAt(b, 0)
-	if err != nil && err != io.EOF {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
-	if err != nil || pid < 0 {
-		return 0
-	}
-	return pid
 }

@@ -86,7 +86,8 @@ func pidOf(dir, name string) int {
 	if err != nil {
 		return 0
 	}
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(b)))
+	number, _, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	pid, _ := strconv.Atoi(number)
 	return pid
 }
 
