@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"openped/internal/admin"
+	"openped/internal/peercred"
 )
 
 // MaxSlots is how many HSMs one pedclient runs.
@@ -91,10 +91,10 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer stop()
 	var callers sync.WaitGroup
 	defer callers.Wait()
-	f := admin.Filter{
+	f := peercred.Filter{
 		UnixListener: l,
-		Allow:        func(p admin.Peer) bool { return p.Owner() || p.InGroup(c.cfg.Group) },
-		Refuse: func(p admin.Peer, err error) {
+		Allow:        func(p peercred.Peer) bool { return p.Owner() || p.InGroup(c.cfg.Group) },
+		Refuse: func(p peercred.Peer, err error) {
 			c.cfg.Log.Warn("refused a caller", "uid", p.UID, "pid", p.PID, "err", err)
 		},
 	}
@@ -124,7 +124,7 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 		}
 		log := c.cfg.Log
 		if uc, ok := conn.(*net.UnixConn); ok {
-			if p, err := admin.PeerOf(uc); err == nil {
+			if p, err := peercred.Of(uc); err == nil {
 				log = log.With("uid", p.UID, "pid", p.PID)
 			}
 		}

@@ -36,7 +36,7 @@ func NewClient(dirs rundir.Dirs, name string, timeout time.Duration) (*Client, e
 	if err != nil {
 		return nil, err
 	}
-	if err := rundir.Check(dirs.Run); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := rundir.CheckClient(dirs.Run); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return &Client{name: name, path: path, http: &http.Client{

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"openped/internal/peercred"
 )
 
 // Handler answers one endpoint with something that encodes as JSON.
@@ -43,10 +45,10 @@ const maxBody = 64 << 10 // of a request or an answer, in bytes
 
 // Serve answers the daemon's own user and root on l until Shutdown.
 func (s *Server) Serve(l *net.UnixListener) error {
-	err := s.http.Serve(Filter{
+	err := s.http.Serve(peercred.Filter{
 		UnixListener: l,
-		Allow:        Peer.Owner,
-		Refuse: func(p Peer, err error) {
+		Allow:        peercred.Peer.Owner,
+		Refuse: func(p peercred.Peer, err error) {
 			s.log.Warn("refused local administration", "uid", p.UID, "pid", p.PID, "err", err)
 		},
 	})

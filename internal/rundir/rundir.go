@@ -60,8 +60,14 @@ func (d Dirs) Make() error {
 var ErrUnsafe = errors.New("folder is not safe for sockets")
 
 // Check returns an error wrapping ErrUnsafe if dir belongs to another user
-// (root excepted) or if every user may write to it.
-func Check(dir string) error {
+// (root excepted) or if others may write to it: the rule of a daemon.
+func Check(dir string) error { return checkDir(dir, false) }
+
+// CheckClient is Check for a program that calls a daemon: root may call the
+// daemons of every user.
+func CheckClient(dir string) error { return checkDir(dir, true) }
+
+func checkDir(dir string, client bool) error {
 	fi, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
@@ -69,5 +75,10 @@ func Check(dir string) error {
 	if !fi.IsDir() {
 		return fmt.Errorf("run folder %s: not a folder", dir)
 	}
-	return check(dir, fi)
+	return check(dir, fi, client)
 }
+
+// CheckServer returns an error wrapping ErrUnsafe unless a server of user uid in
+// dir is who it seems: root, this user, or somebody whose folder that is, in
+// folders that nobody else could have put it into.
+func CheckServer(dir string, uid int) error { return checkServer(dir, uid) }

@@ -39,12 +39,65 @@ func TestMakeAndCheck(t *testing.T) {
 	if err := d.Make(); !errors.Is(err, ErrUnsafe) {
 		t.Errorf("world-writable folder: %v", err)
 	}
+	if err := os.Chmod(dir, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(dir); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("group-writable folder: %v", err)
+	}
+	if err := CheckClient(dir); !errors.Is(err, ErrUnsafe) {
+		t.Errorf("group-writable folder, client: %v", err)
+	}
 	if os.Geteuid() == 0 {
 		if err := errors.Join(os.Chmod(dir, 0o750), os.Chown(dir, 1, 1)); err != nil {
 			t.Fatal(err)
 		}
 		if err := Check(dir); !errors.Is(err, ErrUnsafe) {
 			t.Errorf("foreign folder: %v", err)
+		}
+		if err := CheckClient(dir); err != nil {
+			t.Errorf("root may not call a user's daemon: %v", err)
+		}
+	}
+}
+
+// TestCheckServer: of another user's server it matters who could have put its
+// folder there.
+func TestCheckServer(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give folders to others")
+	}
+	top, err := os.MkdirTemp("/run", "openped-test-")
+	if err != nil {
+		t.Skip(err)
+	}
+	defer os.RemoveAll(top)
+	tmp := t.TempDir() // below a folder that everybody can write to
+	for _, c := range []struct {
+		name      string
+		top       string
+		owner     int
+		mode      os.FileMode
+		server    int
+		upperMode os.FileMode
+		ok        bool
+	}{
+		{"root's server in a bad place", tmp, 1, 0o777, 0, 0o755, true},
+		{"a service user's own folder", top, 1, 0o750, 1, 0o755, true},
+		{"a service user's server in root's folder", top, 0, 0o755, 1, 0o755, true},
+		{"somebody's server in another's folder", top, 2, 0o755, 1, 0o755, false},
+		{"a folder that a group writes to", top, 1, 0o770, 1, 0o755, false},
+		{"a folder that anybody could have made", top, 1, 0o755, 1, 0o777 | os.ModeSticky, false},
+	} {
+		upper := filepath.Join(c.top, "u")
+		dir := filepath.Join(upper, "d")
+		err := errors.Join(os.RemoveAll(upper), os.MkdirAll(dir, 0o755), os.Chmod(c.top, 0o755), os.Chmod(upper, c.upperMode),
+			os.Chown(dir, c.owner, c.owner), os.Chmod(dir, c.mode))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := CheckServer(dir, c.server); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrUnsafe) {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }

@@ -28,13 +28,61 @@ func platform() (Dirs, error) {
 	return d, nil
 }
 
-func check(dir string, fi os.FileInfo) error {
-	if fi.Mode().Perm()&0o002 != 0 {
-		return fmt.Errorf("%w: %s can be written by every user; run chmod o-w on it", ErrUnsafe, dir)
+func check(dir string, fi os.FileInfo, client bool) error {
+	if err := checkMode(dir, fi); err != nil {
+		return err
 	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to user %d", ErrUnsafe, dir, st.Uid)
+	me := os.Geteuid()
+	if uid := owner(fi); uid != 0 && uid != me && !(client && me == 0) {
+		return fmt.Errorf("%w: %s belongs to user %d; choose another one with %s", ErrUnsafe, dir, uid, Env)
 	}
 	return nil
+}
+
+// checkMode refuses a folder that others than its owner can put a socket into.
+func checkMode(dir string, fi os.FileInfo) error {
+	switch {
+	case fi.Mode().Perm()&0o002 != 0:
+		return fmt.Errorf("%w: %s can be written by every user; run chmod o-w on it", ErrUnsafe, dir)
+	case fi.Mode().Perm()&0o020 != 0:
+		return fmt.Errorf("%w: %s can be written by its group; run chmod g-w on it", ErrUnsafe, dir)
+	}
+	return nil
+}
+
+// owner returns whose a file is, or -1.
+func owner(fi os.FileInfo) int {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
+}
+
+func checkServer(dir string, uid int) error {
+	if uid == 0 || uid == os.Geteuid() {
+		return nil
+	}
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	for first := true; err == nil; first = false {
+		fi, e := os.Stat(dir)
+		if e != nil {
+			return e
+		}
+		switch o := owner(fi); {
+		case first && o != uid && o != 0, o != uid && o != 0 && o != os.Geteuid():
+			return fmt.Errorf("%w: the program there is user %d's, and %s belongs to user %d", ErrUnsafe, uid, dir, o)
+		}
+		if e := checkMode(dir, fi); e != nil {
+			return fmt.Errorf("%w: the program there is user %d's, and others can write to %s", ErrUnsafe, uid, dir)
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return nil
+		}
+		dir = up
+	}
+	return err
 }

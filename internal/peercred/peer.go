@@ -1,4 +1,4 @@
-package admin
+package peercred
 
 import (
 	"errors"
@@ -17,8 +17,8 @@ type Peer struct {
 // ErrNoPeer means that this platform does not tell who connected.
 var ErrNoPeer = errors.New("this platform does not tell who connected to a local socket")
 
-// PeerOf returns who connected. The error is ErrNoPeer or the kernel's.
-func PeerOf(c *net.UnixConn) (Peer, error) { return peerOf(c) }
+// Of returns who connected. The error is ErrNoPeer or the kernel's.
+func Of(c *net.UnixConn) (Peer, error) { return peerOf(c) }
 
 // Owner reports whether p is root or the user of this process.
 func (p Peer) Owner() bool { return p.UID == 0 || p.UID == os.Geteuid() }
@@ -54,7 +54,7 @@ func (f Filter) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := PeerOf(c)
+		p, err := Of(c)
 		if err == nil && f.Allow(p) {
 			return c, nil
 		}
