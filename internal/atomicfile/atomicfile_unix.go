@@ -4,7 +4,9 @@ package atomicfile
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,4 +51,12 @@ func syncDir(dir string) error {
 		return err
 	}
 	return nil
+}
+
+// links returns how many names a file has.
+func links(_ string, st fs.FileInfo) int {
+	if s, ok := st.Sys().(*syscall.Stat_t); ok {
+		return int(s.Nlink)
+	}
+	return 1
 }

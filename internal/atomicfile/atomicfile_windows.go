@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/windows"
@@ -47,3 +48,17 @@ func replace(f *os.File, path string) error {
 
 // syncDir does nothing: MOVEFILE_WRITE_THROUGH has done it.
 func syncDir(string) error { return nil }
+
+// links returns how many names a file has.
+func links(path string, _ fs.FileInfo) int {
+	f, err := os.Open(path)
+	if err != nil {
+		return 1 // whoever opens it finds out
+	}
+	defer f.Close()
+	var i windows.ByHandleFileInformation
+	if windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &i) != nil {
+		return 1
+	}
+	return int(i.NumberOfLinks)
+}
