@@ -144,6 +144,10 @@ func (s *Slot) Disconnect(ctx context.Context) error {
 			}
 			return c.end(nil)
 		}
+		if toError(err).Code != hsmapi.CKR_OPERATION_ACTIVE { // ctx has ended: no time for a ceremony
+			pc.fail(errDisconnected)
+			return err
+		}
 		if running == nil {
 			continue
 		}

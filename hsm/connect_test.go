@@ -1,6 +1,7 @@
 package hsm_test
 
 import (
+	"context"
 	"crypto/ecdh"
 	"crypto/rand"
 	"strings"
@@ -208,4 +209,24 @@ func TestPasswordIsGoodForOneSession(t *testing.T) {
 		h.MustConnect(p, "23456789")
 		h.Kill()
 	})
+}
+
+// A caller that hangs up at once has its connection ended, and does not keep
+// Disconnect busy for ever.
+func TestDisconnectForNobody(t *testing.T) {
+	h, _ := ready(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	done := make(chan error)
+	go func() { done <- h.Slot.Disconnect(gone) }()
+	select {
+	case err := <-done:
+		want(t, err, hsmapi.CKR_FUNCTION_CANCELED)
+	case <-time.After(20 * time.Second):
+		t.Fatal("still disconnecting")
+	}
+	if h.Slot.Connected().Connected {
+		t.Error("still connected")
+	}
+	want(t, h.Slot.Disconnect(gone), hsmapi.CKR_OK) // nothing to do
 }

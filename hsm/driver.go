@@ -4,6 +4,7 @@ import (
 	"crypto/ecdh"
 	"slices"
 
+	"openped/internal/audit"
 	"openped/internal/secret"
 	"openped/protocol"
 )
@@ -54,6 +55,9 @@ type State struct {
 	Failed []FailedRPK
 	// UsedPasswords are digests of the one-time passwords used up, newest last.
 	UsedPasswords [][]byte
+	// Audit is the newest record of the audit log that this state is sure of; zero
+	// if there is none. See anchor.go.
+	Audit audit.Head
 }
 
 // Lengths of the lists above; the oldest entries go first.
@@ -138,7 +142,7 @@ func (s *State) commitPending(id protocol.SetID) {
 
 // zeroize destroys everything that was entrusted to the HSM, the RPV with it:
 // the way back is the one of a new HSM, by one-time password. Its identity, its
-// start counter and the passwords used up stay.
+// start counter, the passwords used up and the audit record stay.
 func (s *State) zeroize() {
 	s.Label, s.Zeroized = "", true
 	s.Roles, s.RPV = nil, nil

@@ -44,6 +44,9 @@ func errorf(code hsmapi.Code, hint, format string, args ...any) *Error {
 
 func (e *Error) with(cause error) *Error { e.Err = cause; return e }
 
+// ErrNotConnected is in the error of a ceremony that found no PED connected.
+var ErrNotConnected = errors.New("no PED is connected to this HSM")
+
 // Causes inside a ceremony; toError makes an *Error of them.
 var (
 	errSilent   = errors.New("the PED fell silent")

@@ -2,6 +2,7 @@ package hsm
 
 import (
 	"fmt"
+
 	"openped/internal/audit"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
@@ -10,8 +11,9 @@ import (
 // Grant is a login. It belongs to who obtained it, and ends with its caller's
 // connection (Release), with the HSM's initialisation, or with its zeroization.
 type Grant struct {
-	slot *Slot
-	role protocol.Role
+	slot   *Slot
+	role   protocol.Role
+	caller string
 }
 
 // Role returns the role logged in as.
@@ -37,12 +39,12 @@ func (g *Grant) Release() {
 	delete(g.slot.grants, g)
 	g.slot.mu.Unlock()
 	if was {
-		_ = g.slot.log(audit.Record{Event: "role logout", Role: g.role.String(), Result: "done"})
+		_ = g.slot.log(audit.Record{Event: "role logout", Role: g.role.String(), Caller: g.caller, Result: "done"})
 	}
 }
 
-func (s *Slot) grant(role protocol.Role) *Grant {
-	g := &Grant{slot: s, role: role}
+func (s *Slot) grant(role protocol.Role, caller string) *Grant {
+	g := &Grant{slot: s, role: role, caller: caller}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.grants[g] = true

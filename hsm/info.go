@@ -20,6 +20,7 @@ type Info struct {
 	Roles          []RoleInfo
 	Ceremony       string // what is running, or ""
 	CeremonySince  time.Time
+	CeremonyCaller string // who asked for it, see WithCaller
 	PED            PEDInfo
 }
 
@@ -67,7 +68,7 @@ func (s *Slot) Info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running != nil {
-		i.Ceremony, i.CeremonySince = s.running.name, s.running.since
+		i.Ceremony, i.CeremonySince, i.CeremonyCaller = s.running.name, s.running.since, s.running.caller
 	}
 	i.PED = s.ped
 	return i

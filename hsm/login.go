@@ -28,7 +28,7 @@ func (s *Slot) Login(ctx context.Context, role protocol.Role, p Prompter) (g *Gr
 	}
 	joined.Destroy()
 	vault.Destroy()
-	return s.grant(role), nil
+	return s.grant(role, c.caller), nil
 }
 
 // authenticate collects a quorum of a role's shares and returns the joined

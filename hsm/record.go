@@ -12,6 +12,7 @@ func (s *Slot) log(r audit.Record) error {
 		return nil
 	}
 	r.Slot, r.HSM = s.o.Slot, s.id.Serial
+	r.Caller = r.Caller[:min(len(r.Caller), audit.MaxField)]
 	r.Result = r.Result[:min(len(r.Result), audit.MaxField)]
 	r.Keys = r.Keys[:min(len(r.Keys), audit.MaxKeys)]
 	if err := s.o.Audit.Append(r); err != nil {
@@ -32,6 +33,7 @@ func (c *ceremony) append(r audit.Record) error {
 	if r.Role == "" && c.role != 0 {
 		r.Role = c.role.String()
 	}
+	r.Caller = c.caller
 	if r.PED == "" && c.conn != nil {
 		r.PED = c.conn.name()
 	}

@@ -74,8 +74,14 @@ func newSlot(d Driver, o Options) (*Slot, error) {
 	if o.ActionTimeout < time.Second || o.ActionTimeout > time.Hour {
 		return nil, errorf(codeArguments, "", "the time-out of an action is 1 s to 1 h")
 	}
+	if o.Audit != nil {
+		d = anchored{d, o.Audit}
+	}
 	s := &Slot{d: d, o: o, id: d.Identity(), own: map[[64]byte]bool{}, grants: map[*Grant]bool{},
 		timeout: uint16(o.ActionTimeout / time.Second)}
+	if err := s.checkAudit(); err != nil {
+		return nil, err
+	}
 	var counter uint64
 	var notes []audit.Record
 	err := d.Update(func(st *State) error {
@@ -126,6 +132,9 @@ func newSlot(d Driver, o Options) (*Slot, error) {
 			return nil, err
 		}
 	}
+	if err := s.anchor(); err != nil {
+		return nil, driverError(err)
+	}
 	return s, nil
 }
 
@@ -141,6 +150,7 @@ func (s *Slot) Close() error {
 	defer cancel()
 	err := s.Disconnect(ctx)
 	s.revoke()
+	s.anchorOrWarn()
 	if derr := s.d.Close(); derr != nil {
 		return driverError(derr)
 	}
@@ -153,6 +163,7 @@ type ceremony struct {
 	id         protocol.CeremonyID // its last byte is 0; the PED operations count in it
 	operations byte
 	name       string
+	caller     string        // see WithCaller
 	role       protocol.Role // 0 if it is about none
 	since      time.Time
 	ctx        context.Context
@@ -170,7 +181,7 @@ func (s *Slot) begin(ctx context.Context, name string, role protocol.Role) (*cer
 	if err := ctx.Err(); err != nil {
 		return nil, toError(ctxError(ctx))
 	}
-	c := &ceremony{slot: s, name: name, role: role, since: s.o.Now(), done: make(chan struct{})}
+	c := &ceremony{slot: s, name: name, caller: CallerOf(ctx), role: role, since: s.o.Now(), done: make(chan struct{})}
 	rand.Read(c.id[:])
 	c.id[len(c.id)-1] = 0
 	if err := s.enter(c, ctx); err != nil {
@@ -189,8 +200,8 @@ func (s *Slot) enter(c *ceremony, ctx context.Context) error {
 		return errorf(hsmapi.CKR_DEVICE_REMOVED, "", "the slot is closed")
 	}
 	if r := s.running; r != nil {
-		return errorf(hsmapi.CKR_OPERATION_ACTIVE, "", "this slot is busy: %s has been running for %d s",
-			r.name, int(s.o.Now().Sub(r.since)/time.Second))
+		return errorf(hsmapi.CKR_OPERATION_ACTIVE, "", "this slot is busy: %s%s has been running for %d s, since %s",
+			r.name, ByCaller(r.caller), int(s.o.Now().Sub(r.since)/time.Second), r.since.Format(time.TimeOnly))
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	s.running, c.conn = c, s.conn
@@ -217,6 +228,7 @@ func (c *ceremony) end(err error) error {
 		}
 	}
 	c.cancel(nil)
+	c.slot.anchorOrWarn()
 	c.slot.mu.Lock()
 	c.slot.running = nil
 	c.slot.mu.Unlock()
@@ -231,7 +243,7 @@ func (c *ceremony) end(err error) error {
 // asked for.
 func (c *ceremony) session() (*pedConn, error) {
 	if c.conn == nil || !c.conn.alive() {
-		return nil, errorf(codeUnplugged, hintConnect, "no PED is connected to this HSM")
+		return nil, errorf(codeUnplugged, hintConnect, "%v", ErrNotConnected).with(ErrNotConnected)
 	}
 	if err := c.conn.ready(c); err != nil {
 		return nil, err

@@ -195,6 +195,15 @@ func (h *HSM) State() (st *hsm.State) {
 	return st
 }
 
+// Records returns the audit log.
+func (h *HSM) Records() (all []audit.Record) {
+	h.T.Helper()
+	if err := h.Audit.Visit(func(r audit.Record) error { all = append(all, r); return nil }); err != nil {
+		h.T.Fatal(err)
+	}
+	return all
+}
+
 // Console answers every prompt alike.
 type Console struct {
 	Yes bool

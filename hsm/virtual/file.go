@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"bytes"
+	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"openped/certs"
 	"openped/hsm"
+	"openped/internal/audit"
 	"openped/internal/secret"
 	"openped/protocol"
 	"openped/rpv"
@@ -45,6 +47,7 @@ type document struct {
 	Dropped      []protocolID `json:"dropped"`
 	Failed       []failedDoc  `json:"failed_handshakes"`
 	Passwords    []hexBytes   `json:"used_passwords"`
+	Audit        *auditDoc    `json:"audit"`
 }
 
 // roleDocs has a field per role: a role that goes leaves null, not a gap that
@@ -99,32 +102,10 @@ type failedDoc struct {
 	Count int      `json:"count"`
 }
 
-// protocolID is a set id in hex.
-type protocolID protocol.SetID
-
-func (id protocolID) MarshalText() ([]byte, error) { return hexBytes(id[:]).MarshalText() }
-
-func (id *protocolID) UnmarshalText(t []byte) error {
-	var b hexBytes
-	if err := b.UnmarshalText(t); err != nil || len(b) != len(id) {
-		return ErrDamaged
-	}
-	copy(id[:], b)
-	return nil
-}
-
-// hexBytes are public bytes: digests and fingerprints.
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h), nil }
-
-func (h *hexBytes) UnmarshalText(t []byte) error {
-	b, err := hex.AppendDecode(nil, t)
-	if err != nil {
-		return ErrDamaged
-	}
-	*h = b
-	return nil
+// auditDoc is the newest audit record that the HSM knows.
+type auditDoc struct {
+	Seq  uint64   `json:"seq"`
+	Hash hexBytes `json:"hash"`
 }
 
 // content is a state file in memory.
@@ -234,6 +215,9 @@ func (d *document) set(st *hsm.State) {
 	for _, p := range st.UsedPasswords {
 		d.Passwords = append(d.Passwords, p)
 	}
+	if hash, err := hex.DecodeString(st.Audit.Hash); err == nil && st.Audit.Seq > 0 {
+		d.Audit = &auditDoc{st.Audit.Seq, hash}
+	}
 }
 
 // state checks the document and returns what it says.
@@ -269,6 +253,10 @@ func (d *document) state() (_ *hsm.State, err error) {
 	}
 	for _, p := range d.Passwords {
 		st.UsedPasswords = append(st.UsedPasswords, p)
+	}
+	if a := d.Audit; a != nil {
+		ok = ok && a.Seq > 0 && len(a.Hash) == sha512.Size
+		st.Audit = audit.Head{Seq: a.Seq, Hash: hex.EncodeToString(a.Hash)}
 	}
 	if v := d.RPV; v != nil {
 		shape(v.Set, v.M, v.N)

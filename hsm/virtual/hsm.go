@@ -68,10 +68,16 @@ func Create(path string, o CreateOptions) error {
 	return atomicfile.WriteFile(path, b, 0o600)
 }
 
-// Open reads a state file and holds its lock until Close. The error is one line
-// with the remedy; errors.Is finds ErrForeign, ErrNewer, ErrDamaged,
-// fs.ErrNotExist and atomicfile.ErrLocked.
+// Open reads a state file and holds its lock until Close. Symbolic links are
+// followed (Path); a file with further hard links is refused: written under one
+// name, the HSM would be there twice. The error is one line with the remedy;
+// errors.Is finds ErrForeign, ErrNewer, ErrDamaged, fs.ErrNotExist,
+// atomicfile.ErrLocked and atomicfile.ErrLinks.
 func Open(path string) (*HSM, error) {
+	path, err := Resolve(path)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, fault(path, err)
 	}
@@ -104,6 +110,18 @@ func load(path string) (*content, error) {
 	return c, nil
 }
 
+// Resolve returns the name that Open would know a state file by.
+func Resolve(path string) (string, error) {
+	real, err := atomicfile.Resolve(path)
+	if err != nil {
+		return "", fault(path, err)
+	}
+	return real, nil
+}
+
+// Path returns the state file's own name.
+func (h *HSM) Path() string { return h.path }
+
 // fault puts the remedy behind an error about a state file.
 func fault(path string, err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Path == path {
@@ -117,6 +135,7 @@ func fault(path string, err error) error {
 		{fs.ErrNotExist, "create an HSM with `pedclient -mode createhsm`"},
 		{fs.ErrPermission, "give this user read and write access to the file and its folder"},
 		{atomicfile.ErrLocked, "stop that process first"},
+		{atomicfile.ErrLinks, "leave it one name: an HSM must not be there twice"},
 		{ErrForeign, "give the file that `pedclient -mode createhsm` made"},
 		{syscall.EISDIR, "give the file that `pedclient -mode createhsm` made"},
 		{ErrNewer, "run the release that wrote it, or a later one"},

@@ -1,18 +1,28 @@
 package audit
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 )
 
-// EventRecovered is what Open records after it has set a torn last line aside.
-const EventRecovered = "audit-recovered"
+// Events about the log itself.
+const (
+	// EventRecovered is what Open records after it has set a torn last line aside.
+	EventRecovered = "audit-recovered"
+	// EventMismatch is for its owner to record when the log is not the one that
+	// it knows: records are missing or were replaced. Verify then fails for good.
+	EventMismatch = "audit-mismatch"
+)
+
+// ErrTouched is what Append returns when somebody else has cut, lengthened,
+// moved or replaced the file: nothing is written over that.
+var ErrTouched = errors.New("the file was changed, moved or replaced by somebody else")
 
 // started anchors MonoNs: differences of it are on the monotonic clock.
 var started = time.Now()
@@ -38,6 +48,12 @@ func Open(path string) (*Log, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
+	}
+	// Whoever remembers a record must not find a loss of power to have taken the
+	// file's name. Some file systems cannot sync a folder.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		_ = dir.Sync()
+		dir.Close()
 	}
 	l := &Log{path: path, now: time.Now, f: f, prev: genesis}
 	if err := l.recover(); err != nil {
@@ -133,6 +149,9 @@ func (l *Log) Append(r Record) error {
 	if err != nil {
 		return err
 	}
+	if err := l.untouched(); err != nil {
+		return fmt.Errorf("audit log %s: %w", l.path, err)
+	}
 	_, err = l.f.WriteAt(line, l.size)
 	if err == nil {
 		err = l.f.Sync()
@@ -149,27 +168,20 @@ func (l *Log) Append(r Record) error {
 	return nil
 }
 
-// Records returns all records, the oldest first, up to the first that cannot be
-// read: then with an error that says where.
-func (l *Log) Records() ([]Record, error) {
-	var all []Record
-	_, err := l.each(func(r Record) { all = append(all, r) })
-	return all, err
+// untouched reports whether the file is as Append left it.
+func (l *Log) untouched() error {
+	here, err := l.f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(l.path)
+	if err != nil || here.Size() != l.size || !os.SameFile(here, there) {
+		return ErrTouched
+	}
+	return nil
 }
 
-// Verify checks every record's hash, number and link and returns how many are
-// good before the first fault. The error is a *ChainError.
-func (l *Log) Verify() (n int, err error) { return l.each(func(Record) {}) }
-
-// Head returns the number and hash of the newest record: what to keep a copy of
-// elsewhere.
-func (l *Log) Head() (seq uint64, hash string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.seq, l.prev
-}
-
-// Close closes the file. Append fails afterwards; Records and Verify work.
+// Close closes the file. Append fails afterwards; Visit and Verify work.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,52 +191,4 @@ func (l *Log) Close() error {
 	f := l.f
 	l.f = nil
 	return f.Close()
-}
-
-// ChainError says where a chain breaks.
-type ChainError struct {
-	Line  int // 1-based
-	Fault string
-}
-
-// Error implements error.
-func (e *ChainError) Error() string { return fmt.Sprintf("audit log, line %d: %s", e.Line, e.Fault) }
-
-// each reads a second handle up to what Append has finished, so that a long
-// verification holds nobody up.
-func (l *Log) each(visit func(Record)) (n int, err error) {
-	l.mu.Lock()
-	size := l.size
-	l.mu.Unlock()
-	f, err := os.Open(l.path)
-	if err != nil {
-		return 0, fmt.Errorf("audit log: %w", err)
-	}
-	defer f.Close()
-	return walk(io.LimitReader(f, size), visit)
-}
-
-// walk reads lines, checks them and the chain, and stops at the first fault.
-func walk(in io.Reader, visit func(Record)) (n int, err error) {
-	s := bufio.NewScanner(in)
-	s.Buffer(make([]byte, 0, 4096), MaxRecord)
-	prev := genesis
-	for s.Scan() {
-		r, err := decode(s.Bytes())
-		switch {
-		case err != nil:
-			return n, &ChainError{n + 1, err.Error()}
-		case r.Seq != uint64(n)+1:
-			return n, &ChainError{n + 1, fmt.Sprintf("number %d where %d belongs: records are missing, repeated or moved", r.Seq, n+1)}
-		case r.Prev != prev:
-			return n, &ChainError{n + 1, "does not link to the record before it"}
-		}
-		visit(r)
-		prev = r.Hash
-		n++
-	}
-	if s.Err() != nil {
-		return n, &ChainError{n + 1, ErrMalformed.Error()}
-	}
-	return n, nil
 }

@@ -36,9 +36,10 @@ type Record struct {
 	HSM      string    `json:"hsm"` // certified serial
 	Event    string    `json:"event"`
 	Role     string    `json:"role,omitempty"`
-	Keys     []string  `json:"keys,omitempty"` // serials of the PED keys shown, hex
-	Set      string    `json:"set,omitempty"`  // keyset id, hex
-	PED      string    `json:"ped,omitempty"`  // serial and firmware
+	Keys     []string  `json:"keys,omitempty"`   // serials of the PED keys shown, hex
+	Set      string    `json:"set,omitempty"`    // keyset id, hex
+	PED      string    `json:"ped,omitempty"`    // serial and firmware
+	Caller   string    `json:"caller,omitempty"` // the local user who asked for it
 	Result   string    `json:"result,omitempty"`
 	Prev     string    `json:"prev"` // hash of the record before, 128 hex digits
 	Hash     string    `json:"hash"` // SHA-512, 128 hex digits
@@ -60,7 +61,7 @@ func (r *Record) check() error {
 	if len(r.Keys) > MaxKeys {
 		return ErrTooLong
 	}
-	for _, s := range append([]string{r.Ceremony, r.HSM, r.Event, r.Role, r.Set, r.PED, r.Result}, r.Keys...) {
+	for _, s := range append([]string{r.Ceremony, r.HSM, r.Event, r.Role, r.Set, r.PED, r.Caller, r.Result}, r.Keys...) {
 		if len(s) > MaxField {
 			return ErrTooLong
 		}
