@@ -16,8 +16,8 @@ import (
 
 // Bounds of a caller's connection.
 const (
-	callerWrite  = 5 * time.Second  // for one message
-	promptAnswer = 10 * time.Minute // for a person at the console
+	callerWrite  = 5 * time.Second // for one message
+	promptAnswer = 2 * time.Minute // for a person at the console: the slot waits with him
 )
 
 // caller is one connection of a local program. What it obtained ends with it.

@@ -9,14 +9,20 @@ import (
 	"sync"
 	"time"
 
+	"openped/hsm"
+	"openped/hsm/virtual"
 	"openped/internal/peercred"
 )
 
 // MaxSlots is how many HSMs one pedclient runs.
 const MaxSlots = 64
 
-// maxCallers is how many local programs may be connected at a time.
-const maxCallers = 128
+// How many local programs may be connected at a time.
+const (
+	maxCallers  = 128
+	maxPerUser  = 16 // of one user who is neither root nor this process's
+	keptCallers = 8  // places of maxCallers that only these two get
+)
 
 // Config is everything a Client needs.
 type Config struct {
@@ -35,6 +41,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	callers int
+	perUser map[int]int // callers, by user
 }
 
 // New opens all slots; if one can not be opened, none is. The error names the
@@ -50,7 +57,10 @@ func New(cfg Config) (*Client, error) {
 	if len(cfg.HSMFiles) > MaxSlots {
 		return nil, fmt.Errorf("%d HSMs, and one pedclient runs %d at most", len(cfg.HSMFiles), MaxSlots)
 	}
-	c := &Client{cfg: cfg, started: time.Now()}
+	c := &Client{cfg: cfg, started: time.Now(), perUser: map[int]int{}}
+	if err := checkDifferent(cfg.HSMFiles); err != nil {
+		return nil, err
+	}
 	for i, path := range cfg.HSMFiles {
 		s, err := openSlot(i+1, path, &c.cfg)
 		if err != nil {
@@ -59,7 +69,7 @@ func New(cfg Config) (*Client, error) {
 		}
 		c.slots = append(c.slots, s)
 		info := s.hsm.Info()
-		s.log.Info("slot open", "file", path, "serial", info.Serial, "firmware", info.Firmware, "initialized", info.Initialized)
+		s.log.Info("slot open", "file", s.path, "serial", info.Serial, "firmware", info.Firmware, "initialized", info.Initialized)
 	}
 	return c, nil
 }
@@ -117,32 +127,67 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 			}
 			continue
 		}
-		if !c.admit() {
-			c.cfg.Log.Warn("too many callers, refused one")
+		p, err := peerOf(conn)
+		log := c.cfg.Log.With("uid", p.UID, "pid", p.PID)
+		if err == nil {
+			err = c.admit(p)
+		}
+		if err != nil {
+			log.Warn("refused a caller", "err", err)
 			_ = conn.Close()
 			continue
 		}
-		log := c.cfg.Log
-		if uc, ok := conn.(*net.UnixConn); ok {
-			if p, err := peercred.Of(uc); err == nil {
-				log = log.With("uid", p.UID, "pid", p.PID)
-			}
-		}
 		callers.Go(func() {
-			defer c.leave()
-			c.serveCaller(ctx, conn, log)
+			defer c.leave(p)
+			c.serveCaller(hsm.WithCaller(ctx, fmt.Sprintf("uid %d pid %d", p.UID, p.PID)), conn, log)
 		})
 	}
 }
 
-func (c *Client) admit() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.callers >= maxCallers {
-		return false
+func peerOf(conn net.Conn) (peercred.Peer, error) {
+	if uc, ok := conn.(*net.UnixConn); ok {
+		return peercred.Of(uc)
 	}
-	c.callers++
-	return true
+	return peercred.Peer{}, peercred.ErrNoPeer
 }
 
-func (c *Client) leave() { c.mu.Lock(); c.callers--; c.mu.Unlock() }
+// admit counts a caller, or refuses one too many: no member of the group takes
+// all places, and all of them together leave some to root and this user.
+func (c *Client) admit(p peercred.Peer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.callers >= maxCallers, !p.Owner() && c.callers >= maxCallers-keptCallers:
+		return errors.New("too many callers")
+	case !p.Owner() && c.perUser[p.UID] >= maxPerUser:
+		return errors.New("too many callers of this user")
+	}
+	c.callers++
+	c.perUser[p.UID]++
+	return nil
+}
+
+func (c *Client) leave(p peercred.Peer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.callers--
+	if c.perUser[p.UID]--; c.perUser[p.UID] == 0 {
+		delete(c.perUser, p.UID)
+	}
+}
+
+// checkDifferent refuses one HSM in two slots, whatever names it is given by.
+func checkDifferent(files []string) error {
+	slots := map[string]int{}
+	for i, path := range files {
+		real, err := virtual.Resolve(path)
+		if err != nil {
+			return fmt.Errorf("slot %d: %w", i+1, err)
+		}
+		if n := slots[real]; n > 0 {
+			return fmt.Errorf("slot %d: %s is the file of slot %d already: give each HSM once", i+1, path, n)
+		}
+		slots[real] = i + 1
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"openped/hsm/hsmtest"
+	"openped/internal/audit"
 	"openped/internal/secret"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
@@ -79,12 +80,9 @@ func TestMainJob(t *testing.T) {
 
 func mustRecords(t *testing.T, b *bench) (out []string) {
 	t.Helper()
-	rs, err := b.c.slots[0].audit.Records()
+	err := b.c.slots[0].audit.Visit(func(r audit.Record) error { out = append(out, auditLine(r)); return nil })
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, r := range rs {
-		out = append(out, auditLine(r))
 	}
 	return out
 }
@@ -279,32 +277,6 @@ func TestSettingsRefused(t *testing.T) {
 			t.Errorf("%s: the file was touched", name)
 		}
 	}
-}
-
-func TestAudit(t *testing.T) {
-	b := newBench(t)
-	u := b.bootstrap()
-	n, _ := u.must(hsmapi.AuditVerify, slot1()).U64(hsmapi.TagCount)
-	u.text = nil
-	shown, _ := u.must(hsmapi.AuditShow, slot1()).U64(hsmapi.TagCount)
-	if n == 0 || shown != n || uint64(len(u.text)) != n {
-		t.Errorf("%d records, %d shown, %d lines", n, shown, len(u.text))
-	}
-	u.text = nil
-	shown, _ = u.must(hsmapi.AuditShow, slot1().AddU64(hsmapi.TagFrom, 2).AddU32(hsmapi.TagLimit, 2)).U64(hsmapi.TagCount)
-	if shown != 2 || len(u.text) != 2 || !strings.HasPrefix(u.text[0], "2 ") {
-		t.Errorf("%d %q", shown, u.text)
-	}
-	// Somebody rewrites history.
-	file := b.file() + auditSuffix
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(raw), "start counter 1", "start counter 2", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	u.fails(hsmapi.AuditVerify, slot1(), hsmapi.CKR_AUDIT_BROKEN, "line 1")
 }
 
 func TestNewRefuses(t *testing.T) {

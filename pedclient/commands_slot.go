@@ -2,11 +2,9 @@ package pedclient
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"openped/hsm"
-	"openped/internal/audit"
 	"openped/protocol/hsmapi"
 )
 
@@ -44,7 +42,7 @@ func (c *call) slotInfo() (hsmapi.Fields, error) {
 	c.w.mu.Unlock()
 	f = append(f, c.slot.connection(i.PED)...)
 	if i.Ceremony != "" {
-		f = f.AddText(hsmapi.TagText, fmt.Sprintf("%s has been running for %d s.", i.Ceremony, int(time.Since(i.CeremonySince)/time.Second)))
+		f = f.AddText(hsmapi.TagText, fmt.Sprintf("%s%s has been running for %d s.", i.Ceremony, hsm.ByCaller(i.CeremonyCaller), int(time.Since(i.CeremonySince)/time.Second)))
 	}
 	return f, nil
 }
@@ -96,64 +94,4 @@ func (s *slot) remarks(i hsm.Info) []string {
 		out = append(out, "No default PEDserver: set one with `ped set -ip <address>`.")
 	}
 	return out
-}
-
-// auditLines is how many records go into one progress message.
-const auditLines = 32
-
-func (c *call) auditShow() (hsmapi.Fields, error) {
-	records, err := c.slot.audit.Records()
-	from, _ := c.in.U64(hsmapi.TagFrom)
-	limit, limited := c.in.U32(hsmapi.TagLimit)
-	var lines hsmapi.Fields
-	flush := func() {
-		if len(lines) > 0 {
-			c.w.progress(c.r, hsmapi.EventText, lines)
-			lines = nil
-		}
-	}
-	shown := uint64(0)
-	for _, r := range records {
-		if r.Seq < from || limited && shown >= uint64(limit) {
-			continue
-		}
-		if c.ctx.Err() != nil {
-			return nil, &hsmapi.Error{Code: hsmapi.CKR_FUNCTION_CANCELED, Msg: "cancelled"}
-		}
-		lines = lines.AddText(hsmapi.TagText, auditLine(r))
-		if shown++; shown%auditLines == 0 {
-			flush()
-		}
-	}
-	flush()
-	if err != nil {
-		return nil, auditError(err)
-	}
-	return hsmapi.Fields{}.AddU64(hsmapi.TagCount, shown), nil
-}
-
-func (c *call) auditVerify() (hsmapi.Fields, error) {
-	n, err := c.slot.audit.Verify()
-	if err != nil {
-		return nil, auditError(err)
-	}
-	return hsmapi.Fields{}.AddU64(hsmapi.TagCount, uint64(n)), nil
-}
-
-func auditError(err error) error {
-	return &hsmapi.Error{Code: hsmapi.CKR_AUDIT_BROKEN, Msg: err.Error()}
-}
-
-// auditLine shows one record for people.
-func auditLine(r audit.Record) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d %s %s", r.Seq, r.Time.Format(time.RFC3339), r.Event)
-	for _, x := range []struct{ name, value string }{
-		{"role", r.Role}, {"result", r.Result}, {"ped", r.PED}, {"keys", strings.Join(r.Keys, ",")}, {"set", r.Set}, {"ceremony", r.Ceremony},
-	} {
-		if x.value != "" {
-			fmt.Fprintf(&b, " %s=%q", x.name, x.value)
-		}
-	}
-	return b.String()
 }

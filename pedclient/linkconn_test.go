@@ -18,18 +18,18 @@ import (
 	"openped/protocol/hsmapi"
 )
 
-// peer is a PEDserver's side of a link, played by the test.
-type peer struct {
+// farEnd is a PEDserver's side of a link, played by the test.
+type farEnd struct {
 	t *testing.T
 	c net.Conn
 }
 
-func (p peer) send(b protocol.Body) {
+func (p farEnd) send(b protocol.Body) {
 	_ = p.c.SetWriteDeadline(time.Now().Add(time.Second))
 	_ = protocol.WriteBody(p.c, b)
 }
 
-func (p peer) recv() protocol.Body {
+func (p farEnd) recv() protocol.Body {
 	_ = p.c.SetReadDeadline(time.Now().Add(5 * time.Second))
 	b, err := readBody(p.c)
 	if err != nil {
@@ -39,7 +39,7 @@ func (p peer) recv() protocol.Body {
 }
 
 // greet plays a PEDserver that lends its PED.
-func (p peer) greet() {
+func (p farEnd) greet() {
 	if h, ok := p.recv().(protocol.Hello); !ok || h.Software == "" {
 		p.t.Error("no HELLO")
 	}
@@ -50,13 +50,13 @@ func (p peer) greet() {
 	p.send(protocol.Acquired{Serial: "P1", Firmware: "2.9.0", Software: true})
 }
 
-// dialing runs dialLink against a peer in a bubble.
-func dialing(t *testing.T, timers Timers, play func(peer), then func(*linkConn, error)) {
+// dialing runs dialLink against a far end in a bubble.
+func dialing(t *testing.T, timers Timers, play func(farEnd), then func(*linkConn, error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		done := make(chan struct{})
-		go func() { defer close(done); play(peer{t, far}) }()
+		go func() { defer close(done); play(farEnd{t, far}) }()
 		l, err := dialLink(context.Background(), func(context.Context, string, string) (net.Conn, error) { return near, nil },
 			"ped.example", 1503, "7000001", timers, slog.New(slog.DiscardHandler))
 		then(l, err)
@@ -78,11 +78,11 @@ func code(t *testing.T, err error, want hsmapi.Code, words string) {
 
 func TestDialAnswers(t *testing.T) {
 	hello := protocol.Hello{MinVersion: 1, MaxVersion: 1}
-	answer := func(b protocol.Body) func(peer) {
-		return func(p peer) { p.recv(); p.send(hello); p.recv(); p.send(b); p.recv() }
+	answer := func(b protocol.Body) func(farEnd) {
+		return func(p farEnd) { p.recv(); p.send(hello); p.recv(); p.send(b); p.recv() }
 	}
 	for name, c := range map[string]struct {
-		play  func(peer)
+		play  func(farEnd)
 		code  hsmapi.Code
 		words string
 	}{
@@ -93,12 +93,12 @@ func TestDialAnswers(t *testing.T) {
 		"stopping":       {answer(protocol.Error{Code: protocol.LinkErrShutdown}), hsmapi.CKR_PED_UNPLUGGED, "stopping"},
 		"unknown code":   {answer(protocol.Error{Code: 999}), hsmapi.CKR_PED_UNPLUGGED, "link error 999"},
 		"unasked":        {answer(protocol.PEDFrame{Bytes: []byte{1}}), hsmapi.CKR_CALLBACK_ERROR, "protocol"},
-		"future version": {func(p peer) { p.recv(); p.send(protocol.Hello{MinVersion: 2, MaxVersion: 2}) }, hsmapi.CKR_CALLBACK_ERROR, "no common"},
-		"version error":  {func(p peer) { p.recv(); p.send(protocol.Error{Code: protocol.LinkErrVersion}) }, hsmapi.CKR_CALLBACK_ERROR, "no common"},
-		"no hello":       {func(p peer) { p.recv(); p.send(protocol.Ping{}) }, hsmapi.CKR_CALLBACK_ERROR, "protocol"},
-		"web server":     {func(p peer) { p.recv(); io.WriteString(p.c, "HTTP/1.1 400 Bad Request\r\n\r\n") }, hsmapi.CKR_CALLBACK_ERROR, "no PEDserver"},
-		"hangs up":       {func(p peer) { p.recv(); p.c.Close() }, hsmapi.CKR_PED_UNPLUGGED, "hung up"},
-		"says nothing":   {func(p peer) { p.recv(); io.Copy(io.Discard, p.c) }, hsmapi.CKR_PED_UNPLUGGED, "does not answer within 10s"},
+		"future version": {func(p farEnd) { p.recv(); p.send(protocol.Hello{MinVersion: 2, MaxVersion: 2}) }, hsmapi.CKR_CALLBACK_ERROR, "no common"},
+		"version error":  {func(p farEnd) { p.recv(); p.send(protocol.Error{Code: protocol.LinkErrVersion}) }, hsmapi.CKR_CALLBACK_ERROR, "no common"},
+		"no hello":       {func(p farEnd) { p.recv(); p.send(protocol.Ping{}) }, hsmapi.CKR_CALLBACK_ERROR, "protocol"},
+		"web server":     {func(p farEnd) { p.recv(); io.WriteString(p.c, "HTTP/1.1 400 Bad Request\r\n\r\n") }, hsmapi.CKR_CALLBACK_ERROR, "no PEDserver"},
+		"hangs up":       {func(p farEnd) { p.recv(); p.c.Close() }, hsmapi.CKR_PED_UNPLUGGED, "hung up"},
+		"says nothing":   {func(p farEnd) { p.recv(); io.Copy(io.Discard, p.c) }, hsmapi.CKR_PED_UNPLUGGED, "does not answer within 10s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dialing(t, Timers{}, c.play, func(l *linkConn, err error) {
@@ -146,7 +146,7 @@ func TestCancelWhileDialling(t *testing.T) {
 }
 
 // serve answers pings and calls on for the rest until the link ends.
-func (p peer) serve(on func(protocol.Body)) {
+func (p farEnd) serve(on func(protocol.Body)) {
 	for {
 		b := p.recv()
 		switch b := b.(type) {
@@ -163,7 +163,7 @@ func (p peer) serve(on func(protocol.Body)) {
 
 func TestLinkCarriesFrames(t *testing.T) {
 	got := make(chan protocol.Body, 9)
-	dialing(t, Timers{}, func(p peer) {
+	dialing(t, Timers{}, func(p farEnd) {
 		p.greet()
 		p.send(protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDModeRemote, RPKs: []protocol.KeySerial{{1}}})
 		p.send(protocol.PEDFrame{Bytes: []byte("down")})
@@ -210,20 +210,20 @@ func TestLinkCarriesFrames(t *testing.T) {
 
 func TestLinkEnds(t *testing.T) {
 	for name, c := range map[string]struct {
-		play  func(peer)
+		play  func(farEnd)
 		after time.Duration
 		code  hsmapi.Code
 		words string
 	}{
-		"silence": {func(p peer) { p.greet(); io.Copy(io.Discard, p.c) }, 3 * time.Second, hsmapi.CKR_PED_UNPLUGGED, "nothing was heard from the PEDserver at ped.example port 1503 for 3s"},
+		"silence": {func(p farEnd) { p.greet(); io.Copy(io.Discard, p.c) }, 3 * time.Second, hsmapi.CKR_PED_UNPLUGGED, "nothing was heard from the PEDserver at ped.example port 1503 for 3s"},
 		// Nobody takes our pings: the write ends it.
-		"frozen":  {func(p peer) { p.greet(); time.Sleep(time.Minute) }, 3 * time.Second, hsmapi.CKR_PED_UNPLUGGED, "PEDserver"},
-		"cut":     {func(p peer) { p.greet(); p.c.Close() }, 0, hsmapi.CKR_PED_UNPLUGGED, "broke"},
-		"lost":    {func(p peer) { p.greet(); p.send(protocol.Error{Code: protocol.LinkErrPEDLost}) }, 0, hsmapi.CKR_PED_UNPLUGGED, "PED lost"},
-		"slow":    {func(p peer) { p.greet(); p.send(protocol.Error{Code: protocol.LinkErrTooSlow}) }, 0, hsmapi.CKR_PED_UNPLUGGED, "prove itself"},
-		"hello":   {func(p peer) { p.greet(); p.send(protocol.Hello{MinVersion: 1, MaxVersion: 1}); p.recv() }, 0, hsmapi.CKR_CALLBACK_ERROR, "protocol"},
-		"garbage": {func(p peer) { p.greet(); p.c.Write(make([]byte, 8)) }, 0, hsmapi.CKR_PED_UNPLUGGED, "broke"},
-		"idle": {func(p peer) {
+		"frozen":  {func(p farEnd) { p.greet(); time.Sleep(time.Minute) }, 3 * time.Second, hsmapi.CKR_PED_UNPLUGGED, "PEDserver"},
+		"cut":     {func(p farEnd) { p.greet(); p.c.Close() }, 0, hsmapi.CKR_PED_UNPLUGGED, "broke"},
+		"lost":    {func(p farEnd) { p.greet(); p.send(protocol.Error{Code: protocol.LinkErrPEDLost}) }, 0, hsmapi.CKR_PED_UNPLUGGED, "PED lost"},
+		"slow":    {func(p farEnd) { p.greet(); p.send(protocol.Error{Code: protocol.LinkErrTooSlow}) }, 0, hsmapi.CKR_PED_UNPLUGGED, "prove itself"},
+		"hello":   {func(p farEnd) { p.greet(); p.send(protocol.Hello{MinVersion: 1, MaxVersion: 1}); p.recv() }, 0, hsmapi.CKR_CALLBACK_ERROR, "protocol"},
+		"garbage": {func(p farEnd) { p.greet(); p.c.Write(make([]byte, 8)) }, 0, hsmapi.CKR_PED_UNPLUGGED, "broke"},
+		"idle": {func(p farEnd) {
 			p.greet()
 			time.AfterFunc(1800*time.Second, func() { p.send(protocol.Error{Code: protocol.LinkErrIdle}) })
 			p.serve(func(protocol.Body) {})
@@ -248,7 +248,7 @@ func TestLinkEnds(t *testing.T) {
 // Our own idle timeout gives the PED back.
 func TestOwnIdleTimeout(t *testing.T) {
 	released := false
-	dialing(t, Timers{Idle: time.Minute}, func(p peer) {
+	dialing(t, Timers{Idle: time.Minute}, func(p farEnd) {
 		p.greet()
 		p.serve(func(b protocol.Body) { _, ok := b.(protocol.Release); released = released || ok })
 	}, func(l *linkConn, err error) {

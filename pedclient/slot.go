@@ -3,8 +3,10 @@ package pedclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"openped/hsm"
 	"openped/hsm/virtual"
@@ -31,7 +33,7 @@ type slot struct {
 	timers   Timers
 
 	mu      sync.Mutex
-	dialing bool
+	dialing *dialer   // who is connecting, or nil
 	link    *linkConn // the last one, dead or alive
 	host    string    // of link
 	port    int
@@ -45,6 +47,7 @@ func openSlot(num int, path string, cfg *Config) (s *slot, err error) {
 	if err != nil {
 		return nil, err
 	}
+	path = driver.Path() // the other files stand beside the state, not beside a link to it
 	// From here on this process has the HSM's lock, and so its other files.
 	defer func() {
 		if err != nil {
@@ -70,14 +73,15 @@ func (s *slot) close() error { return errors.Join(s.hsm.Close(), s.audit.Close()
 // connect dials a PEDserver and connects the HSM to its PED. With a password,
 // announce is called when people are needed at the PED.
 func (s *slot) connect(ctx context.Context, host string, port int, password *secret.Buffer, announce func()) error {
+	if err := s.beginDial(hsm.CallerOf(ctx)); err != nil {
+		return err
+	}
+	defer s.endDial()
 	if err := s.hsm.CheckConnect(password != nil); err != nil {
 		return err
 	}
-	if err := s.beginDial(); err != nil {
-		return err
-	}
 	l, err := dialLink(ctx, s.dial, host, port, s.hsm.Info().Serial, s.timers, s.log)
-	s.endDial(l, host, port)
+	s.setLink(l, host, port)
 	if err != nil {
 		return err
 	}
@@ -87,23 +91,31 @@ func (s *slot) connect(ctx context.Context, host string, port int, password *sec
 	return s.hsm.Connect(ctx, l, hsm.ConnectOptions{Password: password})
 }
 
-func (s *slot) beginDial() error {
+// dialer is who is connecting a slot.
+type dialer struct {
+	caller string
+	since  time.Time
+}
+
+func (s *slot) beginDial(caller string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dialing {
-		return &hsm.Error{Code: hsmapi.CKR_OPERATION_ACTIVE, Msg: "somebody else is connecting this slot", Hint: "try again in some seconds"}
+	if d := s.dialing; d != nil {
+		return &hsm.Error{Code: hsmapi.CKR_OPERATION_ACTIVE, Hint: "wait until it is connected, or run `ped disconnect`",
+			Msg: fmt.Sprintf("this slot is being connected%s, since %s", hsm.ByCaller(d.caller), d.since.Format(time.TimeOnly))}
 	}
-	s.dialing = true
+	s.dialing = &dialer{caller, time.Now()}
 	return nil
 }
 
-func (s *slot) endDial(l *linkConn, host string, port int) {
+func (s *slot) endDial() { s.mu.Lock(); s.dialing = nil; s.mu.Unlock() }
+
+// setLink keeps the link of a slot that is being connected. With none the last
+// one's end has been answered by another try, and is forgotten.
+func (s *slot) setLink(l *linkConn, host string, port int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dialing = false
-	if l != nil {
-		s.link, s.host, s.port = l, host, port
-	}
+	s.link, s.host, s.port = l, host, port
 }
 
 // current returns the live link and its address, or nil.
@@ -133,11 +145,7 @@ func (s *slot) ended() *hsm.Error {
 // explain replaces "no PED is connected" by the reason, which may lie hours
 // back: the session was idle, or the network broke.
 func (s *slot) explain(err error) error {
-	var he *hsm.Error
-	if !errors.As(err, &he) || he.Code != hsmapi.CKR_PED_UNPLUGGED || s.hsm.Connected().Connected {
-		return err
-	}
-	if why := s.ended(); why != nil {
+	if why := s.ended(); why != nil && errors.Is(err, hsm.ErrNotConnected) {
 		return why
 	}
 	return err

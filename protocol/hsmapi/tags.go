@@ -43,6 +43,8 @@ const (
 	TagFrom           Tag = 0x001e // u64, first audit record wanted
 	TagLimit          Tag = 0x001f // u32, most records wanted
 	TagDriver         Tag = 0x0020 // text ≤ 32, what the slot is: "virtual"
+	TagRecord         Tag = 0x0021 // u64, the number of an audit record
+	TagHash           Tag = 0x0022 // text ≤ 128, its hash in hex
 )
 
 type kind uint8
@@ -101,6 +103,8 @@ var tags = map[Tag]tagInfo{
 	TagFrom:           {"from", kindU64, 0, false},
 	TagLimit:          {"limit", kindU32, 0, false},
 	TagDriver:         {"driver", kindText, 32, true},
+	TagRecord:         {"record", kindU64, 0, false},
+	TagHash:           {"hash", kindText, 128, false},
 }
 
 // String returns the tag's name, as in "slot".

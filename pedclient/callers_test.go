@@ -1,0 +1,131 @@
+package pedclient
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"openped/hsm"
+	"openped/hsm/hsmtest"
+	"openped/internal/peercred"
+	"openped/protocol/hsmapi"
+)
+
+// No member of the group takes all places, and all members leave some to root
+// and the user of the process.
+func TestPlaces(t *testing.T) {
+	c := &Client{perUser: map[int]int{}}
+	take := func(uid int) (n int) {
+		for c.admit(peercred.Peer{UID: uid}) == nil {
+			n++
+		}
+		return n
+	}
+	base := os.Geteuid() + 1000
+	for i := range maxCallers/maxPerUser - 1 {
+		if n := take(base + i); n != maxPerUser {
+			t.Errorf("a member got %d places", n)
+		}
+	}
+	if n := take(base + 100); n != maxPerUser-keptCallers {
+		t.Errorf("the last member got %d places", n)
+	}
+	if n := take(0); n != keptCallers {
+		t.Errorf("root got %d places", n)
+	}
+	c.leave(peercred.Peer{UID: base})
+	if n := take(base); n != 0 {
+		t.Errorf("a kept place went to a member")
+	}
+	if n := take(os.Geteuid()); n != 1 {
+		t.Errorf("this user got %d places", n)
+	}
+}
+
+// One HSM has one slot, under whatever names it is given, and one log.
+func TestOneFileOneHSM(t *testing.T) {
+	b := newBench(t)
+	b.c.Close()
+	link, hard := filepath.Join(b.dir, "link"), filepath.Join(b.dir, "hard")
+	if err := os.Symlink(b.file(), link); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	for _, files := range [][]string{{link, b.file()}, {b.file(), link}, {b.file(), b.file()}} {
+		_, err := New(Config{HSMFiles: files, Group: -1})
+		if err == nil || !strings.Contains(err.Error(), "slot 2: ") || !strings.Contains(err.Error(), "slot 1 already") {
+			t.Errorf("%q: %v", files, err)
+		}
+	}
+	// By a link alone it is the same HSM, with the same files.
+	c, err := New(Config{HSMFiles: []string{link}, Group: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(Config{HSMFiles: []string{b.file()}, Group: -1}); err == nil {
+		t.Error("open twice")
+	}
+	c.Close()
+	if fi, err := os.Lstat(link); err != nil || fi.Mode()&os.ModeSymlink == 0 {
+		t.Error("the link was replaced by a file")
+	}
+	if found, _ := filepath.Glob(link + ".*"); len(found) > 0 {
+		t.Errorf("files beside the link: %q", found)
+	}
+	// Two names of the file itself are refused, by either.
+	if err := os.Link(b.file(), hard); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{hard, b.file(), link} {
+		if _, err := New(Config{HSMFiles: []string{f}, Group: -1}); err == nil || !strings.Contains(err.Error(), "leave it one name") {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// What is said of a failed try to connect is about that try, and not about the
+// end of the connection before.
+func TestReconnectErrors(t *testing.T) {
+	b := newBench(t)
+	u := b.bootstrap()
+	b.srv.cut()
+	until(t, "the loss is known", func() bool { return !b.c.Status().Slots[0].Connected })
+	u.fails(hsmapi.Login, so(), hsmapi.CKR_PED_UNPLUGGED, "broke")
+	u.fails(hsmapi.PedConnect, slot1().AddText(hsmapi.TagHost, "127.0.0.1").AddU32(hsmapi.TagPort, 1), hsmapi.CKR_PED_UNPLUGGED, "nobody listens at 127.0.0.1 port 1")
+	u.fails(hsmapi.Login, so(), hsmapi.CKR_PED_UNPLUGGED, "no PED is connected")
+	if r := b.c.Status().Slots[0].Reason; r != "" {
+		t.Errorf("status still says %q", r)
+	}
+}
+
+// While a slot is being connected others are told by whom.
+func TestBusyConnecting(t *testing.T) {
+	b := newBench(t)
+	u := b.user()
+	typed := make(chan bool)
+	u.onPass = func(string) { close(typed) } // and nobody types it
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	s := b.c.slots[0]
+	go func() {
+		pw := hsm.NewPassword()
+		defer pw.Destroy()
+		done <- s.connect(hsm.WithCaller(ctx, "uid 1001 pid 7"), "127.0.0.1", int(b.port), pw, func() { close(typed) })
+	}()
+	<-typed
+	u.fails(hsmapi.PedConnect, b.address().AddBool(hsmapi.TagWantPassword, true), hsmapi.CKR_OPERATION_ACTIVE, "by uid 1001 pid 7, since ")
+	until(t, "it runs", func() bool { return b.c.Status().Slots[0].Ceremony != "" })
+	text := strings.Join(u.must(hsmapi.SlotInfo, slot1()).Texts(hsmapi.TagText), "\n")
+	if !strings.Contains(text, "ped connect by uid 1001 pid 7 has been running for ") {
+		t.Errorf("%q", text)
+	}
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("connected")
+	}
+	// It is over for others too.
+	u.onPass = func(pw string) { b.ped.Type(pw) }
+	u.must(hsmapi.PedConnect, b.address().AddBool(hsmapi.TagWantPassword, true))
+	b.ped.Insert(hsmtest.Insert{Key: "orange", PIN: "4444"})
+}
