@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"openped/internal/cmdline"
+	"openped/internal/peercred"
 	"openped/internal/rundir"
 	"openped/protocol/hsmapi"
 )
@@ -49,7 +51,31 @@ func DialSocket(path string) (Conn, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("%w: nobody listens on %s", ErrNotRunning, path)
 	}
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if err := checkServer(conn, filepath.Dir(path)); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// checkServer makes sure that it is no stranger who listens in dir: he would be
+// told one-time passwords.
+func checkServer(conn net.Conn, dir string) error {
+	unix, ok := conn.(*net.UnixConn)
+	if !ok {
+		return peercred.ErrNoPeer
+	}
+	server, err := peercred.Of(unix)
+	if errors.Is(err, peercred.ErrNoPeer) {
+		return rundir.CheckClient(dir)
+	}
+	if err != nil {
+		return err
+	}
+	return rundir.CheckServer(dir, server.UID)
 }
 
 // client is the connection that a login belongs to.

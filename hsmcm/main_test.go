@@ -20,7 +20,28 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asHsmcm) != "" {
 		runAsCommand()
 	}
+	if path := os.Getenv(asServer); path != "" {
+		listenAsNobody(path)
+	}
 	testscript.Main(m, map[string]func(){"hsmcm": runAsCommand})
+}
+
+// asServer makes the test binary a stranger who listens on a socket.
+const asServer = "OPENPED_TEST_AS_SERVER"
+
+func listenAsNobody(path string) {
+	if err := becomeNobody(); err != nil {
+		os.Exit(1)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		os.Exit(1)
+	}
+	for {
+		if _, err := l.Accept(); err != nil {
+			os.Exit(1)
+		}
+	}
 }
 
 // listen serves f on a socket in a folder of its own, whose path is short

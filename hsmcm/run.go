@@ -91,6 +91,9 @@ func (s *session) prompt() int {
 	}
 	code := cmdline.ExitOK
 	for {
+		if s.in.interactive() {
+			s.forgetSignals()
+		}
 		ctx, stop := s.interruptible()
 		line, err := s.in.command(ctx, promptText)
 		stop()
@@ -121,6 +124,22 @@ func (s *session) prompt() int {
 		fmt.Fprintln(s.std.Out)
 		if s.terminated.Load() {
 			return cmdline.ExitFailed
+		}
+	}
+}
+
+// forgetSignals drops a Ctrl-C that came when the command it was meant for had
+// ended: it must not leave the prompt.
+func (s *session) forgetSignals() {
+	for {
+		select {
+		case sig := <-s.sigs:
+			if sig == syscall.SIGTERM {
+				s.sigs <- sig
+				return
+			}
+		default:
+			return
 		}
 	}
 }
