@@ -19,6 +19,7 @@ type options struct {
 	force    bool
 	from     int // first audit record wanted
 	limit    int // most audit records wanted; 0: all
+	known    knownRecord
 	password passwordMode
 }
 
@@ -50,7 +51,7 @@ func init() {
 		{name: "role logout", args: "[-slot <N>]", summary: "end the login", flags: "name slot", run: roleLogout},
 		{name: "role changepw", args: "-name so [-slot <N>]", summary: "give the role new PED keys", flags: "name! slot", run: roleChangePIN},
 		{name: "audit show", args: "[-from <record>] [-limit <count>] [-slot <N>]", summary: "print the slot's audit records", flags: "from limit slot", run: auditShow},
-		{name: "audit verify", args: "[-slot <N>]", summary: "check the chain of audit records", flags: "slot", run: auditVerify},
+		{name: "audit verify", args: "[-last <record>:<hash>] [-slot <N>]", summary: "check the chain of audit records", flags: "last slot", run: auditVerify},
 		{name: "help", aliases: []string{"?"}, args: "[command]", summary: "list the commands, or explain one"},
 		{name: "exit", aliases: []string{"quit", "q"}, summary: "leave the prompt"},
 	}
@@ -143,6 +144,7 @@ func (c *command) parse(args []string, slot int) (*options, error) {
 		{Name: "force", Aliases: []string{"f"}, Set: cmdline.Switch(&o.force)},
 		{Name: "from", Value: "record", Set: cmdline.Int(&o.from, 0, math.MaxInt32)},
 		{Name: "limit", Value: "count", Set: cmdline.Int(&o.limit, 1, math.MaxInt32)},
+		{Name: "last", Value: "record:hash", Set: recordFlag(&o.known)},
 		{Name: "password", Aliases: []string{"pwd"}, Set: func(string) error { return nil }}, // taken above; here for "did you mean"
 	} {
 		if c.takes(f.Name) {

@@ -189,7 +189,7 @@ func newFake() *fake {
 			return hsmapi.Fields{}.AddU64(hsmapi.TagCount, 2), nil
 		},
 		hsmapi.AuditVerify: func(*caller, hsmapi.Fields) (hsmapi.Fields, error) {
-			return hsmapi.Fields{}.AddU64(hsmapi.TagCount, 2), nil
+			return hsmapi.Fields{}.AddU64(hsmapi.TagCount, 2).AddU64(hsmapi.TagRecord, 2).AddText(hsmapi.TagHash, strings.Repeat("ab", 64)), nil
 		},
 	}}
 }

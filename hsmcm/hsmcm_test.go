@@ -85,7 +85,9 @@ Command Result : No Error
 		{args: "-slot 4 hsm showinfo", code: 2, stdout: "Error in execution: CKR_SLOT_ID_INVALID.\nList the slots with `slot list`.\nCommand Result : 0x3 (CKR_SLOT_ID_INVALID)\n"},
 		{args: "slot set -slot 1", stdout: "  Current Slot Id: 1 (demo)\nThe choice ends with this command: use the prompt, or give -slot 1 to each command.\nCommand Result : No Error\n"},
 		{args: "audit show", stdout: "1 login so ok\n2 logout so ok\n  2 audit records\nCommand Result : No Error\n"},
-		{args: "audit verify", stdout: "  The chain of 2 audit records is whole.\nCommand Result : No Error\n"},
+		{args: "audit verify", stdout: "  The chain of 2 audit records is whole.\n  Last record, to keep elsewhere and to give with -last:\n  2:" + strings.Repeat("ab", 64) + "\nCommand Result : No Error\n"},
+		{args: "audit verify -last 1:" + strings.Repeat("Cd", 64), stdout: "  The chain of 2 audit records is whole.\n  Record 1 is the one given with -last.\n  Last record, to keep elsewhere and to give with -last:\n  2:" + strings.Repeat("ab", 64) + "\nCommand Result : No Error\n"},
+		{args: "audit verify -last 1:abcd", code: 1, stderr: "hsmcm: flag -last: give number and hash of a record as audit verify printed them, as 12:3f9c…\n"},
 		{args: "ped disconnect", change: func(f *fake) {
 			f.handlers[hsmapi.PedDisconnect] = func(*caller, hsmapi.Fields) (hsmapi.Fields, error) { return nil, errHangUp }
 		}, code: 2, stdout: "Error in execution: CKR_DEVICE_REMOVED.\nThe connection to pedclient broke. Check it with  pedclient -mode show; a login has ended with the connection.\nCommand Result : 0x32 (CKR_DEVICE_REMOVED)\n"},
@@ -131,19 +133,20 @@ Command Result : No Error
 
 func TestRequests(t *testing.T) {
 	for args, want := range map[string]string{
-		"ped connect":                                "ped connect: command=3 slot=1",
-		"-slot 2 ped connect -ip 10.0.0.5":           `ped connect: command=3 slot=2 host="10.0.0.5"`,
-		"ped connect -ip ::1 -port 1600 -slot 3":     `ped connect: command=3 slot=3 host="::1" port=1600`,
-		"ped connect -password":                      "ped connect: command=3 slot=1 want-password=1",
-		"hsm init -l box -f":                         `hsm init: command=8 slot=1 label="box" force=1`,
-		"role login -n so":                           "role login: command=9 slot=1 role=1",
-		"role logout":                                "role logout: command=10 slot=1",
-		"ped set -ip ped.example.com":                `ped set: command=5 slot=1 host="ped.example.com"`,
-		"audit show -from 10 -limit 5":               "audit show: command=12 slot=1 from=10 limit=5",
-		"audit show -slot 9":                         "audit show: command=12 slot=9",
-		"ped connect -port 99 -password -slot 2":     "ped connect: command=3 slot=2 port=99 want-password=1",
-		"ped connect -password - -ip 127.0.0.1":      `ped connect: command=3 slot=1 host="127.0.0.1" password=REDACTED`,
-		"--slot=2 --socket /nowhere ped vector init": "ped vector init: command=7 slot=2",
+		"ped connect":                                      "ped connect: command=3 slot=1",
+		"-slot 2 ped connect -ip 10.0.0.5":                 `ped connect: command=3 slot=2 host="10.0.0.5"`,
+		"ped connect -ip ::1 -port 1600 -slot 3":           `ped connect: command=3 slot=3 host="::1" port=1600`,
+		"ped connect -password":                            "ped connect: command=3 slot=1 want-password=1",
+		"hsm init -l box -f":                               `hsm init: command=8 slot=1 label="box" force=1`,
+		"role login -n so":                                 "role login: command=9 slot=1 role=1",
+		"role logout":                                      "role logout: command=10 slot=1",
+		"ped set -ip ped.example.com":                      `ped set: command=5 slot=1 host="ped.example.com"`,
+		"audit show -from 10 -limit 5":                     "audit show: command=12 slot=1 from=10 limit=5",
+		"audit show -slot 9":                               "audit show: command=12 slot=9",
+		"audit verify -last 7:" + strings.Repeat("Cd", 64): "audit verify: command=13 slot=1 record=7 hash=\"" + strings.Repeat("cd", 64) + "\"",
+		"ped connect -port 99 -password -slot 2":           "ped connect: command=3 slot=2 port=99 want-password=1",
+		"ped connect -password - -ip 127.0.0.1":            `ped connect: command=3 slot=1 host="127.0.0.1" password=REDACTED`,
+		"--slot=2 --socket /nowhere ped vector init":       "ped vector init: command=7 slot=2",
 	} {
 		f := newFake()
 		_, _, errs := console(t, f, "12345678\n", strings.Split(args, " ")...)

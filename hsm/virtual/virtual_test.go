@@ -17,6 +17,7 @@ import (
 	"openped/certs"
 	"openped/hsm"
 	"openped/internal/atomicfile"
+	"openped/internal/audit"
 	"openped/internal/secret"
 	"openped/protocol"
 )
@@ -55,6 +56,7 @@ func full(st *hsm.State) error {
 	st.Dropped = []protocol.SetID{{6}, {7}}
 	st.Failed = []hsm.FailedRPK{{RPK: [64]byte{1}, Count: 3}}
 	st.UsedPasswords = [][]byte{{1, 2}, {3}}
+	st.Audit = audit.Head{Seq: 12, Hash: strings.Repeat("3f", 64)}
 	return nil
 }
 
@@ -256,6 +258,39 @@ func TestLocked(t *testing.T) {
 		t.Errorf("closed HSM took an update: %v", err)
 	}
 	open(t, path)
+}
+
+// Opened by a symbolic link the HSM is the file that it leads to, with one lock
+// and one content; with two hard links it is not opened.
+func TestLinks(t *testing.T) {
+	path := create(t)
+	link, hard := path+".link", path+".hard"
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	h, err := Open(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); !errors.Is(err, atomicfile.ErrLocked) {
+		t.Errorf("open by both names: %v", err)
+	}
+	if err := h.Update(full); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(h)
+	h.Close()
+	if !same(before, snapshot(open(t, path))) {
+		t.Error("the file has another state than the link had")
+	}
+	if err := os.Link(path, hard); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, hard, link} {
+		if _, err := Open(p); !errors.Is(err, atomicfile.ErrLinks) || !strings.Contains(err.Error(), p+": ") {
+			t.Errorf("%s: %v", p, err)
+		}
+	}
 }
 
 func TestCreateKeepsWhatIsThere(t *testing.T) {

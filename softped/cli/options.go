@@ -140,6 +140,9 @@ func (o *options) setCost(v string) error {
 
 // lockState makes sure that one PED uses the state.
 func (o *options) lockState() (unlock func(), err error) {
+	if o.state, err = atomicfile.Resolve(o.state); err != nil {
+		return nil, cmdline.Failed(fmt.Errorf("state file: %w", err), "leave the file one name, and give -state that")
+	}
 	unlock, err = atomicfile.Lock(o.state + ".lock")
 	if errors.Is(err, atomicfile.ErrLocked) {
 		return nil, cmdline.Failed(err, "stop the other softped, or give -state another file")
