@@ -100,13 +100,6 @@ func (m *memory) read(mem io.ReaderAt, from, to int64) error {
 	return nil
 }
 
-func (m memory) size() (n int) {
-	for _, p := range m {
-		n += len(p)
-	}
-	return n
-}
-
 // mayReadAll reports whether this process may read the memory of softped and
 // pedclient, which forbid it to all but root. In CI it has to.
 func mayReadAll(t *testing.T) bool {
