@@ -27,9 +27,6 @@ type Set struct {
 // Add appends flags.
 func (s *Set) Add(flags ...*Flag) { s.flags = append(s.flags, flags...) }
 
-// Flags returns all flags in the order they were added.
-func (s *Set) Flags() []*Flag { return s.flags }
-
 // Parse handles args from left to right and returns what is neither a flag nor
 // a flag's value. Spelling is free in case. A flag that is not Many is refused
 // the second time. Errors are *UsageError.

@@ -79,6 +79,7 @@ func TestMode(t *testing.T) {
 		{"--mode=Start a b", "start", "a b", ""},
 		{"", "help", "", ""},
 		{"-help", "help", "", ""},
+		{"-help all", "help", "all", ""},
 		{"-mode", "", "", "-mode needs a value; one of start, stop, show"},
 		{"-mode strat", "", "", `unknown mode "strat"; did you mean -mode start?`},
 		{"-mode qqqqqq", "", "", `unknown mode "qqqqqq"; one of start, stop, show`},

@@ -7,7 +7,7 @@ import (
 
 // Mode takes the mode word from the front of args: "-mode start", "-m start",
 // "mode start". It returns the word in lower case and what follows. With no
-// args, or -h or -help, word is "help".
+// args, or -h or -help, word is "help", and rest what help is wanted for.
 func Mode(args []string, modes ...string) (word string, rest []string, err error) {
 	want := "one of " + strings.Join(modes, ", ")
 	if len(args) == 0 {
@@ -16,7 +16,7 @@ func Mode(args []string, modes ...string) (word string, rest []string, err error
 	first, value, inline := strings.Cut(strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(args[0], "-"), "-")), "=")
 	switch first {
 	case "h", "help", "?":
-		return "help", nil, nil
+		return "help", args[1:], nil
 	case "version":
 		return "version", nil, nil
 	case "m", "mode":

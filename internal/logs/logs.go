@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 )
 
 // LevelTrace is below slog.LevelDebug and switched by -logtrace.
@@ -39,6 +37,9 @@ type Options struct {
 	Second string    // tried when Path can not be written; may be empty
 	Stderr io.Writer // used when no file can be written
 	Levels Levels
+	Crash  bool // the trace of a crash of this process goes to the file too
+
+	max int64 // for tests; 0: MaxSize
 }
 
 // Log is an open log.
@@ -46,20 +47,24 @@ type Log struct {
 	*slog.Logger
 	Path    string // the file in use, or "stderr"
 	Warning string // why it is not the wanted file; empty if it is
-	file    *os.File
+	file    *file
 }
 
-// Open opens the log. It always returns a usable one.
+// Open opens the log. It always returns a usable one. A file never grows beyond
+// MaxSize, with one older one beside it.
 func Open(o Options) *Log {
 	l := &Log{Path: "stderr"}
+	if o.max == 0 {
+		o.max = MaxSize
+	}
 	var w io.Writer
 	for i, path := range []string{o.Path, o.Second} {
 		if path == "" || i > 0 && path == o.Path {
 			continue
 		}
-		f, err := openFile(path)
+		f, err := openFile(path, o.max, o.Crash)
 		if err == nil {
-			l.file, l.Path, w = f, f.Name(), f
+			l.file, l.Path, w = f, f.path, f
 			break
 		}
 		if l.Warning == "" {
@@ -78,17 +83,6 @@ func Open(o Options) *Log {
 	}
 	return l
 }
-
-func openFile(path string) (*os.File, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
-	}
-	return os.OpenFile(abs, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
-}
-
-// File returns the open file, or nil when the log goes to standard error.
-func (l *Log) File() *os.File { return l.file }
 
 // Close closes the file.
 func (l *Log) Close() error {

@@ -3,6 +3,7 @@ package logs
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -76,5 +77,93 @@ func TestOpenFallsBack(t *testing.T) {
 	}
 	if l.Close() != nil {
 		t.Error("close")
+	}
+}
+
+// TestRotates: a log takes two files of bounded size, and loses nothing of the
+// last one.
+func TestRotates(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.log")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("old\n"), 100), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	l := Open(Options{Path: path, Levels: DefaultLevels, max: 2000})
+	for i := range 200 {
+		l.Info("line", "n", i)
+	}
+	size := func(name string) int64 {
+		fi, err := os.Stat(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fi.Size()
+	}
+	if a, b := size("x.log"), size("x.log.1"); a > 2000 || b > 2000 || b < 1800 {
+		t.Errorf("%d and %d bytes", a, b)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 2 {
+		t.Errorf("%v", left)
+	}
+	now, _ := os.ReadFile(path)
+	before, _ := os.ReadFile(path + ".1")
+	if all := string(before) + string(now); !strings.HasSuffix(all, "n=199\n") || strings.Count(all, "\n") != 200-firstOf(t, all) {
+		t.Errorf("lines are missing in\n%s", all)
+	}
+
+	// Somebody else has moved it.
+	if err := os.Rename(path, path+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60 {
+		l.Info("line", "n", i)
+	}
+	if size("x.log") == 0 || size("x.log.moved") > 2000 {
+		t.Error("a file that was moved is written on")
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func firstOf(t *testing.T, all string) (n int) {
+	t.Helper()
+	_, rest, _ := strings.Cut(all, "n=")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestRotatesInPlace: where the old file cannot be moved it is emptied.
+func TestRotatesInPlace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.log")
+	if err := os.MkdirAll(filepath.Join(path+".1", "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l := Open(Options{Path: path, Levels: DefaultLevels, max: 2000})
+	defer l.Close()
+	for i := range 200 {
+		l.Info("line", "n", i)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Size() > 2000 || fi.Size() == 0 {
+		t.Errorf("%v %v", fi, err)
+	}
+}
+
+// TestNoFileDoesNotRotate: the null device, under a name that can be spared.
+func TestNoFileDoesNotRotate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.log")
+	if err := os.Symlink(os.DevNull, path); err != nil {
+		t.Skip(err)
+	}
+	l := Open(Options{Path: path, Levels: DefaultLevels, max: 100})
+	defer l.Close()
+	for range 50 {
+		l.Info("line")
+	}
+	if _, err := os.Lstat(path + ".1"); err == nil || l.Warning != "" {
+		t.Errorf("%v %q", err, l.Warning)
 	}
 }

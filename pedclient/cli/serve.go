@@ -4,87 +4,67 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"os"
 	"os/user"
-	"path/filepath"
-	"runtime/debug"
 	"strconv"
 
-	"openped/internal/admin"
-	"openped/internal/background"
 	"openped/internal/cmdline"
-	"openped/internal/logs"
-	"openped/internal/rundir"
+	"openped/internal/daemon"
 	"openped/pedclient"
 )
 
 // socketName is the HSM socket in the run folder.
 const socketName = "hsm.sock"
 
-// serve is the daemon itself, detached (child is not nil) or in the foreground.
-// It reports to the parent whether it came up.
-func serve(o *options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) error {
-	err := daemon(o, dirs, child, stderr)
-	if err == nil {
-		return nil
-	}
-	r := background.Report{Error: err.Error(), Code: cmdline.ExitFailed}
-	var ee *cmdline.ExitError
-	if errors.As(err, &ee) {
-		r.Error, r.Hint, r.Code = ee.Err.Error(), ee.Hint, ee.Code
-	}
-	child.Report(r)
-	return err
-}
+// Status implements daemon.Job.
+func (*job) Status() daemon.Status { return new(pedclient.Status) }
 
-func daemon(o *options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) error {
-	gid, perm, err := callers(o.group)
+// Open implements daemon.Job: it opens the slots and their socket.
+func (j *job) Open(env daemon.Env) (*daemon.Service, error) {
+	gid, perm, err := callers(j.group)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	instance, err := admin.Claim(dirs, name)
+	client, err := pedclient.New(pedclient.Config{HSMFiles: j.hsm, Log: env.Log.Logger, Group: gid, Timers: pedclient.Timers{
+		Dial: j.read, PingInterval: j.ping, PingTimeout: j.pingLoss, Write: j.write, Idle: j.idle}})
 	if err != nil {
-		return withHint(err)
+		return nil, err
 	}
-	log := openLog(o, dirs, child, stderr)
-	defer log.Close()
-	fail := func(err error) error {
-		instance.Close()
-		log.Error("not started", "err", err)
-		return err
-	}
-	client, err := pedclient.New(pedclient.Config{HSMFiles: o.hsm, Log: log.Logger, Group: gid, Timers: pedclient.Timers{
-		Dial: o.read, PingInterval: o.ping, PingTimeout: o.pingLoss, Write: o.write, Idle: o.idle}})
-	if err != nil {
-		return fail(withHint(err))
-	}
-	socket, err := instance.Listen(socketName, perm)
-	if err == nil && gid >= 0 {
-		// The group has to get through the folder too, which keeps mode 0750.
-		err = errors.Join(os.Chown(dirs.Run, -1, gid), os.Chown(socket.Addr().String(), -1, gid))
-	}
+	socket, err := listen(env, gid, perm)
 	if err != nil {
 		_ = client.Close()
-		return fail(err)
+		return nil, err
 	}
-	d := &admin.Daemon{Name: name, Instance: instance, Log: log.Logger, ShutdownTimeout: o.shutdown,
-		Endpoints: map[string]admin.Handler{"GET /v1/show": func(context.Context) (any, error) {
+	return &daemon.Service{
+		Serve: func(ctx context.Context) error { return errors.Join(client.Serve(ctx, socket), client.Close()) },
+		Status: func() any {
 			st := client.Status()
 			st.Hostname, _ = os.Hostname()
-			st.Version, st.PID, st.LogFile, st.Socket = cmdline.VersionText(), os.Getpid(), log.Path, socket.Addr().String()
-			return st, nil
-		}}}
-	err = d.Run(context.Background(), func() {
-		log.Info("started", "version", cmdline.Version, "pid", os.Getpid(), "slots", len(o.hsm), "socket", socket.Addr().String())
-		var warnings []string
-		if log.Warning != "" {
-			warnings = []string{log.Warning}
-		}
-		child.Report(background.Report{Ready: true, Warnings: warnings})
-	}, func(ctx context.Context) error { return errors.Join(client.Serve(ctx, socket), client.Close()) })
-	log.Info("stopped", "err", err)
-	return err
+			st.Version, st.PID, st.LogFile, st.Socket = cmdline.VersionText(), os.Getpid(), env.Log.Path, socket.Addr().String()
+			return st
+		},
+		Started: []any{"slots", len(j.hsm), "socket", socket.Addr().String()},
+	}, nil
+}
+
+// listen opens the HSM socket, to a group too unless gid is negative.
+func listen(env daemon.Env, gid int, perm os.FileMode) (*net.UnixListener, error) {
+	socket, err := env.Instance.Listen(socketName, perm)
+	if err != nil || gid < 0 {
+		return socket, err
+	}
+	// The group has to get through the folder too, whatever the umask was when it
+	// was made.
+	fi, err := os.Stat(env.Dirs.Run)
+	if err == nil {
+		err = errors.Join(os.Chown(socket.Addr().String(), -1, gid), os.Chown(env.Dirs.Run, -1, gid),
+			os.Chmod(env.Dirs.Run, fi.Mode().Perm()|0o050))
+	}
+	if err != nil {
+		return nil, cmdline.Failed(fmt.Errorf("open the HSM socket to the group: %w", err), "the run folder must be this user's, who must be in the group")
+	}
+	return socket, nil
 }
 
 // callers returns which group may call besides this user, -1 for none, and the
@@ -101,30 +81,4 @@ func callers(group string) (gid int, perm os.FileMode, err error) {
 		return 0, 0, err
 	}
 	return gid, 0o660, nil
-}
-
-// openLog opens the log file; in the foreground the terminal or the journal is
-// the log unless a file was named. A crash of the detached process writes its
-// trace there too.
-func openLog(o *options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) *logs.Log {
-	lo := logs.Options{Path: o.logFile, Stderr: stderr, Levels: o.levels}
-	if child != nil || o.logFile != "" {
-		lo.Second = filepath.Join(dirs.State, "pedclient.log")
-		if lo.Path == "" {
-			lo.Path = lo.Second
-		}
-	}
-	log := logs.Open(lo)
-	if f := log.File(); f != nil && child != nil {
-		_ = debug.SetCrashOutput(f, debug.CrashOptions{})
-	}
-	return log
-}
-
-func withHint(err error) error {
-	var h admin.Hinter
-	if errors.As(err, &h) {
-		return cmdline.Failed(err, h.Hint())
-	}
-	return err
 }

@@ -4,125 +4,70 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
-	"openped/internal/admin"
-	"openped/internal/background"
 	"openped/internal/cmdline"
+	"openped/internal/daemon"
 	"openped/internal/logs"
-	"openped/internal/rundir"
 	"openped/pedserver"
 )
 
-// serve is the daemon itself, detached (child is not nil) or in the foreground.
-// It reports to the parent whether it came up.
-func serve(o *options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) error {
-	err := daemon(o, dirs, child, stderr)
-	if err == nil {
-		return nil
-	}
-	r := background.Report{Error: err.Error(), Code: cmdline.ExitFailed}
-	var ee *cmdline.ExitError
-	if errors.As(err, &ee) {
-		r.Error, r.Hint, r.Code = ee.Err.Error(), ee.Hint, ee.Code
-	}
-	child.Report(r)
-	return err
-}
+// Status implements daemon.Job.
+func (*job) Status() daemon.Status { return new(pedserver.Status) }
 
-func daemon(o *options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) error {
-	instance, err := admin.Claim(dirs, name)
+// Open implements daemon.Job: it listens, and looks for the PED when served.
+func (j *job) Open(env daemon.Env) (*daemon.Service, error) {
+	listeners, err := listen(j.ips, j.port)
 	if err != nil {
-		return withHint(err)
+		return nil, err
 	}
-	log := openLog(o, dirs, child, stderr)
-	defer log.Close()
-	listeners, err := listen(o)
-	if err != nil {
-		instance.Close()
-		log.Error("not started", "err", err)
-		return err
-	}
-	idle := o.idle
+	idle := j.idle
 	if idle == 0 {
 		idle = -1 // never
 	}
 	server := pedserver.New(pedserver.Config{
-		Opener: o.opener, Log: log.Logger, IdleTimeout: idle, PingInterval: o.ping, PingTimeout: o.pingLoss,
-		ReadTimeout: o.read, WriteTimeout: o.write,
+		Opener: j.opener, Log: env.Log.Logger, IdleTimeout: idle, PingInterval: j.ping, PingTimeout: j.pingLoss,
+		ReadTimeout: j.read, WriteTimeout: j.write,
 	})
-	fixed := about(log, listeners)
-	d := &admin.Daemon{Name: name, Instance: instance, Log: log.Logger, ShutdownTimeout: o.shutdown,
-		Endpoints: map[string]admin.Handler{"GET /v1/show": func(context.Context) (any, error) {
+	var fixed pedserver.Status
+	about(&fixed, env.Log, listeners)
+	return &daemon.Service{
+		Serve: func(ctx context.Context) error { return server.Serve(ctx, listeners...) },
+		Status: func() any {
 			st := server.Status()
-			fixed(&st)
-			return st, nil
-		}}}
-	err = d.Run(context.Background(), func() {
-		var st pedserver.Status
-		fixed(&st)
-		log.Info("started", "version", cmdline.Version, "pid", os.Getpid(), "ped", o.opener.String(), "listening", st.Listening)
-		var warnings []string
-		if log.Warning != "" {
-			warnings = []string{log.Warning}
-		}
-		child.Report(background.Report{Ready: true, Warnings: warnings})
-	}, func(ctx context.Context) error { return server.Serve(ctx, listeners...) })
-	log.Info("stopped", "err", err)
-	return err
+			about(&st, env.Log, listeners)
+			return st
+		},
+		Started: []any{"ped", j.opener.String(), "listening", fixed.Listening},
+	}, nil
 }
 
-// openLog opens the log file; in the foreground the terminal or the journal is
-// the log unless a file was named. A crash of the detached process writes its
-// trace there too.
-func openLog(o *options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) *logs.Log {
-	lo := logs.Options{Path: o.logFile, Stderr: stderr, Levels: o.levels}
-	if child != nil || o.logFile != "" {
-		lo.Second = filepath.Join(dirs.State, "remotePedServerLog.log")
-		if lo.Path == "" {
-			lo.Path = lo.Second
-		}
-	}
-	log := logs.Open(lo)
-	if f := log.File(); f != nil && child != nil {
-		_ = debug.SetCrashOutput(f, debug.CrashOptions{})
-	}
-	return log
-}
-
-// about returns what fills in the parts of a status that the server does not
-// know.
-func about(log *logs.Log, listeners []net.Listener) func(*pedserver.Status) {
-	return func(st *pedserver.Status) {
-		st.Hostname, _ = os.Hostname()
-		st.Version = cmdline.VersionText()
-		st.ProtocolVersion = pedserver.ProtocolVersion
-		st.PID = os.Getpid()
-		st.LogFile = log.Path
-		st.Listen(listeners)
-	}
+// about fills in the parts of a status that the server does not know.
+func about(st *pedserver.Status, log *logs.Log, listeners []net.Listener) {
+	st.Hostname, _ = os.Hostname()
+	st.Version = cmdline.VersionText()
+	st.ProtocolVersion = pedserver.ProtocolVersion
+	st.PID = os.Getpid()
+	st.LogFile = log.Path
+	st.Listen(listeners)
 }
 
 // listen binds all addresses or none.
-func listen(o *options) ([]net.Listener, error) {
-	ips := o.ips
+func listen(ips []string, port int) ([]net.Listener, error) {
 	if len(ips) == 0 {
 		ips = []string{""} // all, IPv4 and IPv6
 	}
 	var ls []net.Listener
 	for _, ip := range ips {
-		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(o.port)))
+		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
 		if err != nil {
 			for _, l := range ls {
 				l.Close()
 			}
-			return nil, listenError(ip, o.port, err)
+			return nil, listenError(ip, port, err)
 		}
 		ls = append(ls, l)
 	}
@@ -154,12 +99,4 @@ func hostAddrs() string {
 		}
 	}
 	return strings.Join(out, ", ")
-}
-
-func withHint(err error) error {
-	var h admin.Hinter
-	if errors.As(err, &h) {
-		return cmdline.Failed(err, h.Hint())
-	}
-	return err
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"openped/hsmcm"
 	pedclient "openped/pedclient/cli"
@@ -50,12 +51,30 @@ func flagsIn(re *regexp.Regexp, text string) map[string]bool {
 	return all
 }
 
-// TestFlags: the tables of a page have the flags of -help, mode by mode.
+// TestHelpFits: what a daemon prints when it is asked for help fits a terminal.
+func TestHelpFits(t *testing.T) {
+	for _, c := range [][]string{
+		{"pedserver"}, {"pedserver", "-help"}, {"pedserver", "-mode", "start", "-help"}, {"pedserver", "-mode", "stop", "-help"},
+		{"pedclient"}, {"pedclient", "-help"}, {"pedclient", "-mode", "start", "-help"}, {"pedclient", "-mode", "createhsm", "-help"},
+	} {
+		text := help(t, c[0], c[1:]...)
+		if n := strings.Count(text, "\n"); n > 23 { // and the next prompt
+			t.Errorf("%v: %d lines", c, n)
+		}
+		for line := range strings.Lines(text) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("%v: %d columns: %s", c, n, line)
+			}
+		}
+	}
+}
+
+// TestFlags: the tables of a page have the flags of -help all, mode by mode.
 func TestFlags(t *testing.T) {
 	spellings := map[string]bool{"logfilename": true, "blank": true} // other names of -logfile and -newkeys
 	for _, program := range []string{"pedserver", "pedclient"} {
 		page := load(t, "docs/cli/"+program+".md")
-		for part := range strings.SplitSeq(help(t, program, "-help"), "\n\n"+program+" -mode ") {
+		for part := range strings.SplitSeq(help(t, program, "-help", "all"), "\n\n"+program+" -mode ") {
 			mode, flags, ok := strings.Cut(part, " [options]\n")
 			if !ok {
 				continue
