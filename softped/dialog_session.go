@@ -149,7 +149,11 @@ func (l *link) auth(in channel.AuthInput, key *orange) error {
 func (o *op) password(l *link) (*entry, error) {
 	draw := o.passwordPage
 	if !l.peer.Known {
-		draw = func(n int) page { return o.unverifiedPage(l.label, n) }
+		name := l.label
+		if name == "" { // a new HSM
+			name = l.peer.Serial
+		}
+		draw = func(n int) page { return o.unverifiedPage(name, n) }
 	}
 	o.show(draw(0))
 	return o.readAtLeast(o.ctx, passwordDigits, passwordDigits, draw)

@@ -52,6 +52,7 @@ type testHSM struct {
 	static  *ecdh.PrivateKey
 	chain   [][]byte
 	counter uint64
+	label   string
 	rpv     []byte
 	live    protocol.SetID
 	listed  map[[64]byte]bool
@@ -66,7 +67,7 @@ func newHSM(t *testing.T, origin *certs.OriginRoot, serial string) *testHSM {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &testHSM{origin: origin, issuing: i, rpv: bytes.Repeat([]byte{0x5a}, 64), live: setA, listed: map[[64]byte]bool{}}
+	h := &testHSM{origin: origin, issuing: i, label: "factory hsm", rpv: bytes.Repeat([]byte{0x5a}, 64), live: setA, listed: map[[64]byte]bool{}}
 	h.restart(t)
 	return h
 }
@@ -221,7 +222,7 @@ func (r *rig) wantAlert() {
 // hello starts a handshake; the reply is the next frame.
 func (r *rig) hello(mode channel.Mode, password string) {
 	r.t.Helper()
-	cfg := channel.UConfig{Mode: mode, Serial: r.hsm.issuing.Serial, Label: "factory hsm", Firmware: "7.7.0", Chain: r.hsm.chain, Static: r.hsm.static, Password: []byte(password),
+	cfg := channel.UConfig{Mode: mode, Serial: r.hsm.issuing.Serial, Label: r.hsm.label, Firmware: "7.7.0", Chain: r.hsm.chain, Static: r.hsm.static, Password: []byte(password),
 		Verifier: &certs.RPKVerifier{IssuingDER: r.hsm.issuing.CertDER, Listed: func(fp [64]byte) bool { return r.hsm.listed[fp] }, Own: func([64]byte) bool { return false }}}
 	if mode == channel.ModeRPV {
 		cfg.LiveSet = r.hsm.live

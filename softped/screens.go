@@ -221,9 +221,10 @@ func (h head) passwordPage(typed int) page {
 }
 
 // unverifiedPage is the password page for an HSM whose origin root the PED does
-// not know. The label is only what the HSM says of itself.
-func (h head) unverifiedPage(label string, typed int) page {
-	return h.page("otp.unverified", "HSM: "+clip(label, Columns-len("HSM: ")), "Enter PED Password.", "", stars(typed)+cursor)
+// not know. The name, a label or else a serial, is only what the HSM says of
+// itself.
+func (h head) unverifiedPage(name string, typed int) page {
+	return h.page("otp.unverified", "HSM: "+clip(name, Columns-len("HSM: ")), "Enter PED Password.", "", stars(typed)+cursor)
 }
 
 // cursor stands for the vendor's block, which is not ASCII.

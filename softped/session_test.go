@@ -245,6 +245,16 @@ func TestOldStartCounter(t *testing.T) {
 	})
 }
 
+// TestPairWithNewHSM: an HSM without a label is not nameless.
+func TestPairWithNewHSM(t *testing.T) {
+	noRoots := func(c *Config) { c.Roots, c.Mode = nil, protocol.PEDModePair }
+	inRig(t, noRoots, func(t *testing.T, r *rig) {
+		r.hsm.label = ""
+		r.begin(channel.ModeOTP, "12345678")
+		r.at("otp.unverified", "SLOT      UNVERIFIED", "HSM: "+testSerial)
+	})
+}
+
 func TestPairWithUnknownRoot(t *testing.T) {
 	noRoots := func(c *Config) { c.Roots, c.Mode = nil, protocol.PEDModePair }
 	inRig(t, noRoots, func(t *testing.T, r *rig) {
