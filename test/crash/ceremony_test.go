@@ -34,6 +34,7 @@ type aftermath struct {
 	before, now state // of the HSM
 	end         lab.Ended
 	victim      string
+	again       bool // the ceremony is to be done once more, to its end
 }
 
 // with returns everybody, with something else.

@@ -182,7 +182,7 @@ func (c ceremony) twice(t *testing.T, bases map[string]string, d [2]blow) {
 	l := c.start(t, bases, victim{})
 	c.interrupt(t, l, d[0].v, d[0].p)
 	c.prepare(l)
-	a := aftermath{before: read(t, l), victim: d[1].v.name}
+	a := aftermath{before: read(t, l), victim: d[1].v.name, again: true}
 	a.end = c.interrupt(t, l, d[1].v, d[1].p)
 	c.check(t, l, a)
 }

@@ -116,7 +116,7 @@ func (c ceremony) points(t *testing.T, bases map[string]string) []point {
 func (c ceremony) kill(t *testing.T, bases map[string]string, v victim, p point) {
 	t.Helper()
 	l := c.start(t, bases, v)
-	a := aftermath{before: read(t, l), victim: v.name}
+	a := aftermath{before: read(t, l), victim: v.name, again: p.screen%3 == 0}
 	a.end = c.interrupt(t, l, v, p)
 	c.check(t, l, a)
 }
