@@ -192,11 +192,12 @@ func TestOrangePINOnlyOnline(t *testing.T) {
 			}
 			return st.Failed[0].Count
 		}
-		guess := func(code hsmapi.Code) time.Duration {
+		guess := func(code hsmapi.Code, arm func()) time.Duration {
 			t.Helper()
 			r.mode(protocol.PEDModeRemote)
 			wants(t, r.Slot.Disconnect(t.Context()), hsmapi.CKR_OK)
 			wants(t, r.connect(""), hsmapi.CKR_OK)
+			arm()
 			c := start(func() error {
 				_, err := r.Slot.Login(t.Context(), protocol.RoleSO, nil)
 				return err
@@ -207,7 +208,7 @@ func TestOrangePINOnlyOnline(t *testing.T) {
 			return time.Since(begun)
 		}
 		for n, pause := range []time.Duration{0, 0, 1, 2} {
-			if took := guess(hsmapi.CKR_PED_AUTH_FAILED); took.Truncate(time.Second) != pause*time.Second {
+			if took := guess(hsmapi.CKR_PED_AUTH_FAILED, func() {}); took.Truncate(time.Second) != pause*time.Second {
 				t.Errorf("guess %d took %v, want %v s", n+1, took, int(pause))
 			}
 			if failed() != n+1 {
@@ -216,8 +217,7 @@ func TestOrangePINOnlyOnline(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(6 * time.Second) // the notice goes
 		}
-		r.Driver.Crash(1, true, func() { r.line.Cut() })
-		guess(hsmapi.CKR_DEVICE_ERROR)
+		guess(hsmapi.CKR_DEVICE_ERROR, func() { r.Driver.Crash(1, true, func() { r.line.Cut() }) })
 		r.Restart()
 		if failed() != 5 {
 			t.Errorf("after the power was cut %d guesses are counted, want 5", failed())
