@@ -120,6 +120,7 @@ type world struct {
 	stop context.CancelFunc
 	done chan error
 
+	mu    sync.Mutex
 	hosts []*host
 }
 
@@ -183,7 +184,9 @@ type host struct {
 
 func (w *world) dial(from string) *host {
 	h := &host{t: w.t, c: w.ln.dial(from), in: make(chan protocol.Body, 64), mute: make(chan struct{}), end: make(chan struct{})}
+	w.mu.Lock()
 	w.hosts = append(w.hosts, h)
+	w.mu.Unlock()
 	go func() {
 		defer close(h.end)
 		for {
