@@ -55,7 +55,9 @@ func TestStolenOrangeKeyIsNoHSM(t *testing.T) {
 	}
 	issuing, root := r.Driver.Chain()
 	chain := as(t, r.HSM, r.State().StartCounter).chain // seen in any Hello
-	follow := r.watch()
+	r.people.Remove()
+	fresh := newTwin(t, r) // a PED that has not seen this HSM, so knows no start counter of it
+	follow := fresh.watch()
 	for name, c := range map[string]struct {
 		p     posing
 		reply bool
@@ -63,7 +65,7 @@ func TestStolenOrangeKeyIsNoHSM(t *testing.T) {
 		"its certificate for the HSM's": {posing{[][]byte{rpk.Certs[0].DER, issuing, root}, static, serial}, false},
 		"the HSM's public chain":        {posing{chain, static, serial}, true},
 	} {
-		line := r.plug()
+		line := fresh.plug()
 		u, hello := c.p.u(t, channel.ModeRPV, "", careless{})
 		send(t, line, hello)
 		got, err := receive(t, line)
@@ -84,7 +86,7 @@ func TestStolenOrangeKeyIsNoHSM(t *testing.T) {
 			t.Errorf("%s: the PED answers with a message of type %#x", name, got[0])
 		}
 	}
-	r.plug()
+	fresh.plug()
 	if s := follow.shown(); slices.ContainsFunc(s, asks) {
 		t.Errorf("the PED showed %v", s)
 	}
