@@ -201,7 +201,12 @@ func TestSecretsAtRest(t *testing.T) {
 	}
 	found := func(s []byte) bool {
 		for _, file := range [][]byte{state, log} {
-			for _, form := range [][]byte{s, []byte(hex.EncodeToString(s)), []byte(base64.StdEncoding.EncodeToString(s))} {
+			forms := [][]byte{s, []byte(hex.EncodeToString(s))}
+			for skip := range 3 { // base64 differs by what stands before
+				part := s[skip:]
+				forms = append(forms, []byte(base64.StdEncoding.EncodeToString(part[:len(part)/3*3])))
+			}
+			for _, form := range forms {
 				if bytes.Contains(file, form) {
 					return true
 				}

@@ -49,9 +49,11 @@ func (s secret) forms() [][]byte {
 	}
 	head := s.value[:min(len(s.value), part)]
 	out = append(out, []byte(hex.EncodeToString(head)), []byte(strings.ToUpper(hex.EncodeToString(head))))
-	whole := len(head) / 3 * 3 // what of the base64 does not depend on what follows
-	for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		out = append(out, []byte(e.EncodeToString(head[:whole])))
+	for skip := range 3 { // base64 has three faces, by what stands before
+		whole := head[skip : skip+(len(head)-skip)/3*3]
+		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			out = append(out, []byte(e.EncodeToString(whole)))
+		}
 	}
 	printed := strings.Trim(fmt.Sprint(head), "[]") // as a slice of bytes is printed
 	out = append(out, []byte(printed), []byte(strings.ReplaceAll(printed, " ", ",")), []byte(strings.ReplaceAll(printed, " ", ", ")))
@@ -126,6 +128,8 @@ func TestFinder(t *testing.T) {
 		"the key in hex":           {fmt.Appendf(nil, "%x", key), "[key]"},
 		"the key in HEX":           {fmt.Appendf(nil, "%X", key), "[key]"},
 		"the key in base64":        {[]byte(base64.StdEncoding.EncodeToString(key)), "[key]"},
+		"the key in base64, +1":    {[]byte(base64.StdEncoding.EncodeToString(append([]byte("x"), key...))), "[key]"},
+		"the key in base64, +2":    {[]byte(base64.URLEncoding.EncodeToString(append([]byte("xy"), key...))), "[key]"},
 		"the key, printed":         {fmt.Append(nil, key), "[key]"},
 		"the key as a JSON array":  {[]byte(strings.ReplaceAll(fmt.Sprint(key), " ", ",")), "[key]"},
 		"both, one at the far end": {append(bytes.Clone(key), pin.value...), "[key pin]"},
