@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"openped/protocol/channel"
@@ -81,10 +82,11 @@ func (d *demo) start() (err error) {
 	if err != nil {
 		return err
 	}
-	show := func(program string) func() bool {
-		return func() bool { _, err := s.Run(program, "-mode", "show"); return err == nil }
+	hasPED := func() bool {
+		out, err := s.Run("pedserver", "-mode", "show")
+		return err == nil && strings.Contains(out, "Ped2 Connection Status:   Connected")
 	}
-	if err := server.Until(15*time.Second, "answer to -mode show", show("pedserver")); err != nil {
+	if err := server.Until(15*time.Second, "PED in -mode show", hasPED); err != nil {
 		return err
 	}
 	d.view.line("pedserver -mode start -peddevice unix:ped.sock")
@@ -92,7 +94,7 @@ func (d *demo) start() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := client.Until(15*time.Second, "hsm.sock", func() bool { return lab.Exists(s.Path("hsm.sock")) }); err != nil {
+	if err := client.Until(15*time.Second, "hsm.sock", func() bool { return lab.Answers(s.Path("hsm.sock")) }); err != nil {
 		return err
 	}
 	d.view.line("pedclient -mode start -hsm hsm1 -hsm hsm2")
