@@ -22,6 +22,7 @@ type demo struct {
 	view    *view
 	begun   time.Time
 	ped     *lab.PED
+	server  *lab.Process
 	console *lab.Console
 	relay   *lab.Relay
 	port    int             // pedserver's own

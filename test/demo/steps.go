@@ -82,13 +82,10 @@ func (d *demo) start() (err error) {
 	if err != nil {
 		return err
 	}
-	hasPED := func() bool {
-		out, err := s.Run("pedserver", "-mode", "show")
-		return err == nil && strings.Contains(out, "Ped2 Connection Status:   Connected")
-	}
-	if err := server.Until(15*time.Second, "PED in -mode show", hasPED); err != nil {
+	if err := server.Until(15*time.Second, "PED in -mode show", d.serverShows("Ped2 Connection Status:   Connected")); err != nil {
 		return err
 	}
+	d.server = server
 	d.view.line("pedserver -mode start -peddevice unix:ped.sock")
 	client, err := s.Start("pedclient", nil, "pedclient", "-mode", "start", "-foreground", "-hsm", d.hsmFile(1), "-hsm", d.hsmFile(2))
 	if err != nil {
@@ -264,7 +261,19 @@ func (d *demo) rogue() error {
 		return err
 	}
 	err = d.never(mark, "key.", "login.", "create.", "reuse.", "otp.", "confirm.", "notice.")
-	return d.expect("nobody at the PED was asked or told anything", err)
+	if err := d.expect("nobody at the PED was asked or told anything", err); err != nil {
+		return err
+	}
+	// Who had the PED without a proof is not waited for as an honest HSM is.
+	return d.server.Until(10*time.Second, "end of the thief's connection", d.serverShows("Client Information:         Not Available"))
+}
+
+// serverShows returns whether pedserver -mode show has a line.
+func (d *demo) serverShows(line string) func() bool {
+	return func() bool {
+		out, err := d.stage.Run("pedserver", "-mode", "show")
+		return err == nil && strings.Contains(out, line)
+	}
 }
 
 func (d *demo) secondHSM() error {
