@@ -28,20 +28,24 @@ func TestCrashBetweenWriteAndCommit(t *testing.T) {
 	r := ready(t)
 	pins := map[protocol.SetID][]custodian{r.live(): blue}
 	round := 0
-	// crash runs a change that dies where die says, and checks what is left.
-	crash := func(name string, die func(reached *atomic.Bool)) (died bool) {
-		t.Helper()
+	// change is a change by the first two custodians, onto everybody's own key.
+	change := func() (next []custodian, err error) {
 		round++
-		next := make([]custodian, len(blue))
+		next = make([]custodian, len(blue))
 		for i, k := range blue {
 			next[i] = custodian{Key: k.Key, PIN: fmt.Sprintf("%d%07d", i+1, round)}
 		}
+		crew := r.crew(pins[r.live()], next)
+		defer crew()
+		return next, r.Slot.ChangePIN(t.Context(), protocol.RoleSO, nil)
+	}
+	// crash runs a change that dies where die says, and checks what is left.
+	crash := func(name string, die func(reached *atomic.Bool)) (died bool) {
+		t.Helper()
 		was := r.live()
 		var reached atomic.Bool
 		die(&reached)
-		crew := r.crew(pins[was], next)
-		err := r.Slot.ChangePIN(t.Context(), protocol.RoleSO, nil)
-		crew()
+		next, err := change()
 		died = reached.Load()
 		r.onFrame.Store(nil)
 		r.Restart()
@@ -64,6 +68,18 @@ func TestCrashBetweenWriteAndCommit(t *testing.T) {
 			g.Release()
 		}
 		return died
+	}
+	// Right after a good change, when the third key holds its live share as pending
+	// still, the next one dies: its share must not give way to the new one.
+	for n := 1; n < 5; n++ {
+		next, err := change()
+		if err != nil {
+			t.Fatal(hsmtest.Describe(err))
+		}
+		pins[r.live()] = next
+		crash(fmt.Sprintf("HSM dies at write %d of a second change", n), func(reached *atomic.Bool) {
+			r.Driver.Crash(n, false, func() { reached.Store(true); r.line.Cut() })
+		})
 	}
 	// The HSM's disk is the last thing that works, or has just stopped to.
 	for _, after := range []bool{false, true} {
