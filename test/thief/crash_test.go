@@ -28,14 +28,17 @@ func TestCrashBetweenWriteAndCommit(t *testing.T) {
 	r := ready(t)
 	pins := map[protocol.SetID][]custodian{r.live(): blue}
 	round := 0
-	// change is a change by the first two custodians, onto everybody's own key.
+	// change is a change by the first custodian and another one, onto everybody's
+	// own key.
+	second := 1
 	change := func() (next []custodian, err error) {
 		round++
 		next = make([]custodian, len(blue))
 		for i, k := range blue {
 			next[i] = custodian{Key: k.Key, PIN: fmt.Sprintf("%d%07d", i+1, round)}
 		}
-		crew := r.crew(pins[r.live()], next)
+		old := pins[r.live()]
+		crew := r.crew([]custodian{old[0], old[second]}, next)
 		defer crew()
 		return next, r.Slot.ChangePIN(t.Context(), protocol.RoleSO, nil)
 	}
@@ -69,8 +72,10 @@ func TestCrashBetweenWriteAndCommit(t *testing.T) {
 		}
 		return died
 	}
-	// Right after a good change, when the third key holds its live share as pending
-	// still, the next one dies: its share must not give way to the new one.
+	// Right after a good change the second key, which nobody has read since, holds
+	// its live share as pending. Then the next one dies: that share must not have
+	// given way to the new one.
+	second = 2
 	for n := 1; n < 5; n++ {
 		next, err := change()
 		if err != nil {
@@ -81,6 +86,7 @@ func TestCrashBetweenWriteAndCommit(t *testing.T) {
 			r.Driver.Crash(n, false, func() { reached.Store(true); r.line.Cut() })
 		})
 	}
+	second = 1
 	// The HSM's disk is the last thing that works, or has just stopped to.
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
