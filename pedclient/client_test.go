@@ -159,10 +159,18 @@ func TestCancel(t *testing.T) {
 		u.fails(hsmapi.Login, so(), hsmapi.CKR_FUNCTION_CANCELED, "")
 	}()
 	until(t, "login runs", func() bool { return strings.Contains(b.c.Status().Slots[0].Ceremony, "login") })
+	told := func(typ protocol.MsgType) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(b.ped.Messages(), func(m protocol.Message) bool { return m.Type() == typ })
+		}
+	}
+	until(t, "the PED asks", told(protocol.MsgAuthenticate))
 	if err := u.api.Cancel(); err != nil {
 		t.Error(err)
 	}
 	<-done
+	// Else the cancelled dialogue could still take the next keys.
+	until(t, "the PED stops asking", told(protocol.MsgCancel))
 	b.ped.Insert(hsmtest.Blue[0], hsmtest.Blue[1])
 	u.must(hsmapi.Login, so())
 }

@@ -273,6 +273,7 @@ func until(t *testing.T, what string, f func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}
+		<-time.After(5 * time.Millisecond)
 	}
 }
 

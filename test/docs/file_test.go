@@ -1,20 +1,10 @@
 package docs
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-func optional(t testing.TB, path string) string {
-	b, err := os.ReadFile(filepath.Join(root, path))
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	return string(b)
-}
 
 // jsonFields are the names that a struct of a file has in JSON, in order.
 func jsonFields(t *testing.T, path, typ string) []string {

@@ -161,26 +161,6 @@ func (s section) table(t testing.TB, columns ...string) table {
 // bare takes the code marks off a cell.
 func bare(cell string) string { return strings.ReplaceAll(cell, "`", "") }
 
-// column returns the cells of one column by its name.
-func (tab table) column(t testing.TB, name string) []string {
-	t.Helper()
-	for i, h := range tab.header {
-		if h != name {
-			continue
-		}
-		var out []string
-		for _, r := range tab.rows {
-			if i >= len(r) {
-				t.Fatalf("row %v has no column %q", r, name)
-			}
-			out = append(out, r[i])
-		}
-		return out
-	}
-	t.Fatalf("table %v has no column %q", tab.header, name)
-	return nil
-}
-
 // The test of the reader itself: a reader that finds nothing would let all
 // other tests pass.
 func TestReader(t *testing.T) {

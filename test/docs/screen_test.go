@@ -53,7 +53,7 @@ func TestScreens(t *testing.T) {
 	// Pages elsewhere name screens too.
 	for _, name := range []string{"idle", "remote.ready", "login.insert", "notice.done"} {
 		if !listed[name] {
-			t.Error(fmt.Sprintf("no screen %s", name))
+			t.Errorf("no screen %s", name)
 		}
 	}
 }
