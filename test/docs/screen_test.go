@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
