@@ -56,6 +56,8 @@ type PED struct {
 	verifier *certs.HSMVerifier
 	notice   uint64 // Seq of the notice shown at rest
 	restart  *time.Timer
+
+	telling sync.Mutex // before mu; held while an event is sent, so that the newest state is told last
 }
 
 // Errors of the PED's own interface.

@@ -65,6 +65,8 @@ func (p *PED) note(text string) {
 
 // tell sends the host an event, if there is a host.
 func (p *PED) tell(kind protocol.EventKind) {
+	p.telling.Lock()
+	defer p.telling.Unlock()
 	p.mu.Lock()
 	c := p.conn
 	e := protocol.PEDEvent{Kind: kind, Mode: p.modeLocked(), Busy: p.busy}
