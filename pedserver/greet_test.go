@@ -112,12 +112,12 @@ func TestPauseGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(&Config{MaxPending: 1, MaxPerAddress: 1})
 		a := netip.MustParseAddr("10.0.0.1")
-		l.held(a, false, time.Second)
+		l.unproven(a, time.Second)
 		if l.paused(a) {
 			t.Error("an honest failure is punished")
 		}
 		for i, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
-			l.held(a, false, 10*time.Second)
+			l.unproven(a, 10*time.Second)
 			time.Sleep(want*time.Second - time.Millisecond)
 			if !l.paused(a) {
 				t.Errorf("pause %d is too short", i)
@@ -127,8 +127,8 @@ func TestPauseGrows(t *testing.T) {
 				t.Errorf("pause %d is too long", i)
 			}
 		}
-		l.held(a, true, time.Hour)
-		l.held(a, false, 10*time.Second)
+		l.proved(a)
+		l.unproven(a, 10*time.Second)
 		time.Sleep(2 * time.Second)
 		if l.paused(a) {
 			t.Error("a proof does not clear what was before")

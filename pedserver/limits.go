@@ -124,21 +124,24 @@ func (l *limits) mayWait(a netip.Addr) bool {
 	return e == nil || !e.unproven
 }
 
-// held notes how a hold of the PED by a ended. Short holds without a proof add
-// up: each costs the others the PED, and the time to make it idle.
-func (l *limits) held(a netip.Addr, proven bool, d time.Duration) {
+// proved notes that an HSM has proved itself from a: all is forgiven.
+func (l *limits) proved(a netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if proven {
-		e := l.addrs[a]
-		if e == nil {
-			e = l.add(a)
-		}
-		if e != nil {
-			*e = address{pending: e.pending, proved: true}
-		}
-		return
+	e := l.addrs[a]
+	if e == nil {
+		e = l.add(a)
 	}
+	if e != nil {
+		*e = address{pending: e.pending, proved: true}
+	}
+}
+
+// unproven notes that a had the PED for d and proved nothing. Short holds add up:
+// each costs the others the PED, and the time to make it idle.
+func (l *limits) unproven(a netip.Addr, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	e := l.entry(a)
 	if e == nil {
 		return

@@ -75,14 +75,14 @@ func TestUnprovenTimeIsForgiven(t *testing.T) {
 		l := newLimits(&Config{MaxPending: 1, MaxPerAddress: 1})
 		a := netip.MustParseAddr("10.0.0.1")
 		for range 20 { // an operator who tries again
-			l.held(a, false, 500*time.Millisecond)
+			l.unproven(a, 500*time.Millisecond)
 			if l.paused(a) {
 				t.Fatal("honest failures are punished")
 			}
 			time.Sleep(10 * time.Second)
 		}
 		for range 3 {
-			l.held(a, false, time.Second)
+			l.unproven(a, time.Second)
 		}
 		if !l.paused(a) {
 			t.Error("short holds do not add up")
@@ -96,7 +96,7 @@ func TestNetworks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimits(&Config{MaxPending: 16, MaxPerAddress: 4})
 		honest := netip.MustParseAddr("2001:db8::1")
-		l.held(honest, true, time.Hour)
+		l.proved(honest)
 		in := 0
 		for i := range 20 {
 			if _, ok := l.admit(netip.MustParseAddr(fmt.Sprintf("2001:db8::bad:%x", i))); ok {
@@ -107,7 +107,7 @@ func TestNetworks(t *testing.T) {
 			t.Errorf("one /64 has %d places", in)
 		}
 		for range 5 {
-			l.held(netip.MustParseAddr("2001:db8::bad:1"), false, 10*time.Second)
+			l.unproven(netip.MustParseAddr("2001:db8::bad:1"), 10*time.Second)
 		}
 		if !l.paused(netip.MustParseAddr("2001:db8::bad:2")) {
 			t.Error("the next address of the /64 is not paused")

@@ -70,6 +70,14 @@ func TestBackToBack(t *testing.T) {
 		h.c.Close()
 		h = w.acquire("10.0.0.1", true)
 		h.c.Close()
+		h = w.acquire("10.0.0.2", true)
+		h.c.Close()
+		// One that got nowhere is forgotten with the next proof, not with its end.
+		h = w.acquire("10.0.0.2", false)
+		h.c.Close()
+		time.Sleep(time.Second)
+		h = w.acquire("10.0.0.2", true)
+		h.c.Close()
 		w.acquire("10.0.0.2", true)
 	})
 }

@@ -128,14 +128,18 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 	s.quiet.say(slog.LevelInfo, from, "HSM host has the PED", "from", meta.addr, "hsm", meta.serial, "software", meta.software)
 	var proven bool
 	if err = l.send(h.serve); err == nil {
-		ses := &session{cfg: &s.cfg, log: log, link: l, hold: h, meta: meta}
+		// Not only at the end: the next call may come before that.
+		proved := func() { s.limits.proved(from) }
+		ses := &session{cfg: &s.cfg, log: log, link: l, hold: h, meta: meta, proved: proved}
 		proven, err = ses.run(ctx)
 	}
 	if proven {
 		s.quiet.proved(from)
 	}
 	s.quiet.say(slog.LevelInfo, from, "HSM host gave the PED back", "from", meta.addr, "hsm", meta.serial, "reason", err, "proven", proven)
-	s.limits.held(from, proven, time.Since(h.since)) // before anybody gets the PED
+	if !proven {
+		s.limits.unproven(from, time.Since(h.since)) // before anybody gets the PED
+	}
 	s.ped.release(ctx, h)
 	s.end(meta)
 }

@@ -25,6 +25,8 @@ type session struct {
 	hold *hold
 	meta *client
 	over atomic.Bool // the last word is said: what comes is not for the PED
+
+	proved func() // called at the first proof
 }
 
 var (
@@ -139,6 +141,9 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 			// Only the first proof is urgent: later an HSM that has proved
 			// itself may take its time to begin a new channel.
 			if m.Event != nil && m.Event.Kind == protocol.EvtProven {
+				if !proven {
+					s.proved()
+				}
 				proven = true
 				s.meta.prove()
 				proof.Stop()

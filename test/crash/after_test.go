@@ -81,7 +81,7 @@ func afterInit(blue, red lab.Keyset) func(*testing.T, *lab.Lab, aftermath) {
 		if (a.now.Domain != a.before.Domain) != committed {
 			t.Fatal("only one of SO and domain is new")
 		}
-		liveBlue, liveRed, label := lab.Blue, lab.Red, "lab"
+		liveBlue, liveRed, label := lab.Blue, lab.Red, a.before.Label
 		if committed {
 			liveBlue, liveRed, label = blue, red, "again"
 		}
