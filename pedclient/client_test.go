@@ -139,8 +139,10 @@ func TestCallerGoesDuringLogin(t *testing.T) {
 	b.ped.Insert(hsmtest.Blue[0])
 	go u.do(hsmapi.Login, so())
 	until(t, "login runs", func() bool { return strings.Contains(b.c.Status().Slots[0].Ceremony, "login") })
+	until(t, "the PED asks", b.told(protocol.MsgAuthenticate))
 	u.leave()
 	until(t, "login ends", func() bool { return b.c.Status().Slots[0].Ceremony == "" })
+	until(t, "the PED stops asking", b.told(protocol.MsgCancel))
 	if !b.c.Status().Slots[0].Connected {
 		t.Error("the connection went with the caller")
 	}
@@ -159,18 +161,13 @@ func TestCancel(t *testing.T) {
 		u.fails(hsmapi.Login, so(), hsmapi.CKR_FUNCTION_CANCELED, "")
 	}()
 	until(t, "login runs", func() bool { return strings.Contains(b.c.Status().Slots[0].Ceremony, "login") })
-	told := func(typ protocol.MsgType) func() bool {
-		return func() bool {
-			return slices.ContainsFunc(b.ped.Messages(), func(m protocol.Message) bool { return m.Type() == typ })
-		}
-	}
-	until(t, "the PED asks", told(protocol.MsgAuthenticate))
+	until(t, "the PED asks", b.told(protocol.MsgAuthenticate))
 	if err := u.api.Cancel(); err != nil {
 		t.Error(err)
 	}
 	<-done
 	// Else the cancelled dialogue could still take the next keys.
-	until(t, "the PED stops asking", told(protocol.MsgCancel))
+	until(t, "the PED stops asking", b.told(protocol.MsgCancel))
 	b.ped.Insert(hsmtest.Blue[0], hsmtest.Blue[1])
 	u.must(hsmapi.Login, so())
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -217,6 +218,10 @@ func (b *bench) user() *user {
 func (u *user) leave() { u.conn.Close(); <-u.gone }
 
 func (u *user) do(cmd hsmapi.Command, f hsmapi.Fields) (hsmapi.Fields, error) {
+	defer time.AfterFunc(time.Minute, func() {
+		u.t.Errorf("%v does not end", cmd)
+		u.conn.Close()
+	}).Stop()
 	return u.api.Do(cmd, f, hsmapi.Handler{
 		Progress: func(e hsmapi.Event, f hsmapi.Fields) {
 			u.mu.Lock()
@@ -267,6 +272,13 @@ func (b *bench) address() hsmapi.Fields {
 }
 
 // until polls for up to ten seconds.
+// told reports whether the HSM has sent the PED a message of a type.
+func (b *bench) told(typ protocol.MsgType) func() bool {
+	return func() bool {
+		return slices.ContainsFunc(b.ped.Messages(), func(m protocol.Message) bool { return m.Type() == typ })
+	}
+}
+
 func until(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !f(); {

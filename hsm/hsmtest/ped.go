@@ -106,7 +106,8 @@ type PED struct {
 	cached    *orange
 	cache     bool
 	counters  map[[64]byte]uint64
-	cut       int // frames until the connection is cut; 0: never
+	served    *session // the one that said Hello last: custodians act for no other
+	cut       int      // frames until the connection is cut; 0: never
 	frames    int
 }
 

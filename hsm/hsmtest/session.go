@@ -50,6 +50,7 @@ type session struct {
 // one did.
 func (s *session) run(hello []byte) ([]byte, error) {
 	s.v, s.s = nil, nil
+	s.p.change(func() { s.p.served = s })
 	err := s.handshake(hello)
 	for err == nil {
 		err = s.operation()
@@ -97,6 +98,11 @@ func person[T any](s *session, take func() (T, bool)) (T, error) {
 	defer tick.Stop()
 	for {
 		s.p.mu.Lock()
+		if s.p.served != s {
+			s.p.mu.Unlock()
+			var none T
+			return none, errGone
+		}
 		v, ok := take()
 		reason, wake := s.p.cancel, s.p.wake
 		if !ok {
