@@ -22,7 +22,12 @@ type ped struct {
 	reason string             // why there is none
 	state  *protocol.PEDEvent // the last that dev told, nil before the first
 	holder *hold
+
+	looked chan struct{} // closed when it is known whether there is a device
 }
+
+// lookTime is how long a question about the PED waits for the first look.
+const lookTime = 2 * time.Second
 
 // hold is one connection's use of the device.
 type hold struct {
@@ -50,16 +55,30 @@ type errBusy struct{ since time.Duration }
 
 func (errBusy) Error() string { return "the PED serves another HSM" }
 
-func newPED(cfg *Config) *ped { return &ped{cfg: cfg, log: cfg.Log, reason: "not looked for yet"} }
+func newPED(cfg *Config) *ped {
+	return &ped{cfg: cfg, log: cfg.Log, reason: "not looked for yet", looked: make(chan struct{})}
+}
+
+// look waits until the device has been looked for once: what asks right after
+// the start is to be told the truth.
+func (p *ped) look() {
+	select {
+	case <-p.looked:
+	case <-time.After(lookTime):
+	}
+}
 
 // run keeps the device open until ctx ends. A PED that appears is found within
 // ReopenEvery.
 func (p *ped) run(ctx context.Context) {
+	first := sync.OnceFunc(func() { close(p.looked) })
 	for ctx.Err() == nil {
 		dev, err := p.open(ctx)
 		if err != nil {
 			p.setReason(err)
-		} else {
+		}
+		first()
+		if err == nil {
 			err = p.serve(ctx, dev)
 			p.detach(dev, err)
 		}

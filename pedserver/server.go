@@ -155,6 +155,7 @@ func (s *Server) acquire(ctx context.Context, from netip.Addr) (*hold, error) {
 		if busy != nil && !s.limits.mayWait(from) {
 			return nil, busy
 		}
+		s.ped.look()
 		h, err := s.ped.take()
 		if err == nil {
 			return h, nil

@@ -115,6 +115,7 @@ type ClientStatus struct {
 
 // Status returns the state of this moment. It waits for nothing.
 func (s *Server) Status() Status {
+	s.ped.look()
 	now := time.Now()
 	sec := func(d time.Duration) int64 { return int64(d / time.Second) }
 	st := Status{PED: s.ped.status(), UpTime: sec(now.Sub(s.started)), IdleTimeout: max(0, sec(s.cfg.IdleTimeout))}
