@@ -34,21 +34,10 @@ func writeFile(path string, data []byte, perm fs.FileMode, through func(*os.File
 		return fmt.Errorf("write %s: %w", path, errIsDir)
 	}
 	removeStale(dir, base)
-	var err error
-	// Another process may take our temporary file for a dead one's in the moment
-	// between its creation and its lock: then there is nothing to rename, and
-	// the work is done once more.
-	for range 5 {
-		var f *os.File
-		if f, err = writeTemp(dir, base, data, perm, through); err != nil {
-			break
-		}
-		if err = replace(f, path); err == nil {
-			break
-		}
-		os.Remove(f.Name())
-		if !errors.Is(err, fs.ErrNotExist) {
-			break
+	f, err := writeTemp(dir, base, data, perm, through)
+	if err == nil {
+		if err = replace(f, path); err != nil {
+			os.Remove(f.Name())
 		}
 	}
 	if err != nil {
@@ -65,12 +54,9 @@ var errIsDir = errors.New("is a folder")
 // writeTemp writes data to a new file beside base and returns it open and
 // locked; on an error it leaves no file.
 func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) (f *os.File, err error) {
-	f, err = os.CreateTemp(dir, "."+base+".*"+tempSuffix)
-	if err != nil {
+	if f, err = ownTemp(dir, base); err != nil {
 		return nil, err
 	}
-	// The lock says that the writer lives; it goes with the file descriptor.
-	_ = tryLock(f)
 	if err = f.Chmod(perm); err == nil {
 		if _, err = through(f).Write(data); err == nil {
 			err = f.Sync()
@@ -82,6 +68,35 @@ func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os
 		return nil, err
 	}
 	return f, nil
+}
+
+// ownTemp makes a temporary file that nobody takes for a dead writer's: it is
+// locked, and was there still when it was. Another process may have looked at it
+// in the moment before the lock; then there is a new one. The lock goes with the
+// file descriptor.
+func ownTemp(dir, base string) (*os.File, error) {
+	for range 1000 {
+		f, err := os.CreateTemp(dir, "."+base+".*"+tempSuffix)
+		if err != nil {
+			return nil, err
+		}
+		locked := tryLock(f)
+		if locked != nil && !errors.Is(locked, ErrLocked) {
+			return f, nil // a file system without locks: nobody can remove it either
+		}
+		mine, err := f.Stat()
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+			return nil, err
+		}
+		if there, err := os.Lstat(f.Name()); locked == nil && err == nil && os.SameFile(mine, there) {
+			return f, nil
+		}
+		f.Close()
+		os.Remove(f.Name())
+	}
+	return nil, errors.New("temporary files are being removed by another program")
 }
 
 // removeStale removes the temporary files of base that no living process
@@ -103,10 +118,10 @@ func removeStale(dir, base string) {
 		if err != nil {
 			continue
 		}
-		dead := tryLock(f) == nil
-		f.Close()
-		if dead {
-			os.Remove(f.Name())
+		if tryLock(f) == nil {
+			removeAndClose(f)
+		} else {
+			f.Close()
 		}
 	}
 }
