@@ -236,7 +236,7 @@ func TestStopNamesNobody(t *testing.T) {
 	defer i.Close()
 	cmd := exec.Command("sleep", "60")
 	if err := cmd.Start(); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	if err := os.WriteFile(filepath.Join(d.Run, "x.lock"), fmt.Appendf(nil, "%d 1\n", cmd.Process.Pid), 0o600); err != nil {
