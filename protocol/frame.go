@@ -29,6 +29,8 @@ const (
 	FramePong     FrameType = 8
 	FrameRelease  FrameType = 9
 	FrameError    FrameType = 10
+	FrameProbe    FrameType = 11
+	FrameProbed   FrameType = 12
 )
 
 // frameTypes holds each type's name and the largest body it can have, so that
@@ -40,13 +42,15 @@ var frameTypes = [...]struct {
 	FrameHello:    {"HELLO", maxHello},
 	FrameAcquire:  {"ACQUIRE", 1 + MaxSerialText},
 	FrameAcquired: {"ACQUIRED", 1 + MaxSerialText + 1 + MaxFirmwareText + 1},
-	FrameBusy:     {"BUSY", 4},
+	FrameBusy:     {"BUSY", 4 + 1 + MaxHolderText},
 	FramePED:      {"PED-FRAME", MaxPEDFrame},
 	FrameEvent:    {"PED-EVENT", 4 + 8*MaxRPKs},
 	FramePing:     {"PING", 4},
 	FramePong:     {"PONG", 4},
 	FrameRelease:  {"RELEASE", 0},
 	FrameError:    {"ERROR", 2},
+	FrameProbe:    {"PROBE", 0},
+	FrameProbed:   {"PROBED", 1 + 1 + MaxSerialText + 1 + MaxFirmwareText + 1 + 1 + 4},
 }
 
 // Valid reports whether t is one of the types above.
@@ -62,7 +66,7 @@ func (t FrameType) String() string {
 
 // Frame is one frame of the link.
 //
-//	type        1   1–10
+//	type        1   1–12
 //	flags       1   0
 //	zero        2   0
 //	length      4   of the body, ≤ the cap of its type, never over 131072

@@ -7,7 +7,8 @@ import (
 )
 
 // Body is the body of one link frame: a value of one of this package's structs
-// (Hello, Acquire, Acquired, Busy, PEDFrame, PEDEvent, Ping, Pong, Release, Error).
+// (Hello, Acquire, Acquired, Busy, PEDFrame, PEDEvent, Ping, Pong, Release, Error,
+// Probe, Probed).
 type Body interface {
 	FrameType() FrameType
 	Encode() []byte
@@ -43,6 +44,10 @@ func (f Frame) Decode() (Body, error) {
 		return decodeBody[Release](f.Body)
 	case FrameError:
 		return decodeBody[Error](f.Body)
+	case FrameProbe:
+		return decodeBody[Probe](f.Body)
+	case FrameProbed:
+		return decodeBody[Probed](f.Body)
 	}
 	return nil, wire.ErrMalformed
 }
@@ -106,16 +111,30 @@ func (a *Acquired) Decode(b []byte) error {
 // Busy says that another HSM has the PED.
 //
 //	since       4   seconds it has been taken
-type Busy struct{ Since uint32 }
+//	holder      1+n the holder's registered name, printable ASCII, ≤ 64 bytes;
+//	                empty for a caller that TLS has not made known
+type Busy struct {
+	Since  uint32
+	Holder string
+}
+
+// MaxHolderText is the cap of a holder's name, in bytes.
+const MaxHolderText = 64
 
 // FrameType returns FrameBusy.
 func (Busy) FrameType() FrameType { return FrameBusy }
 
-// Encode returns the body's bytes.
-func (v Busy) Encode() []byte { return encodeU32(v.Since) }
+// Encode returns the body's bytes. It panics on a name over 255 bytes.
+func (v Busy) Encode() []byte {
+	return new(wire.Writer).U32(v.Since).Var8([]byte(v.Holder)).Bytes()
+}
 
 // Decode reads the body; the error is wire.ErrMalformed.
-func (v *Busy) Decode(b []byte) error { return decodeU32(b, &v.Since) }
+func (v *Busy) Decode(b []byte) error {
+	r := wire.NewReader(b)
+	*v = Busy{Since: r.U32(), Holder: r.Text8(MaxHolderText)}
+	return r.Done()
+}
 
 // PEDFrame carries one frame of the channel, which no part of the link can read.
 //

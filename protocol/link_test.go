@@ -21,7 +21,8 @@ var linkSamples = []struct {
 	{Hello{1, 2, 5, "", []Ext{{Type: 0x0102, Value: []byte{9}}, {Type: 3}}}, "01000000" + "00000017" + "0102" + "0000000000000005" + "00" + "02" + "0102" + "00" + "0001" + "09" + "0003" + "00" + "0000"},
 	{Acquire{"532018"}, "02000000" + "00000007" + "06353332303138"},
 	{Acquired{"SP01", "2.9.0", true}, "03000000" + "0000000c" + "0453503031" + "05322e392e30" + "01"},
-	{Busy{90}, "04000000" + "00000004" + "0000005a"},
+	{Busy{90, ""}, "04000000" + "00000005" + "0000005a" + "00"},
+	{Busy{1, "hsm-2"}, "04000000" + "0000000a" + "00000001" + "0568736d2d32"},
 	{PEDFrame{[]byte{1, 2, 3}}, "05000000" + "00000003" + "010203"},
 	{PEDEvent{EvtState, PEDModeRemote, false, nil}, "06000000" + "00000004" + "01010000"},
 	{PEDEvent{EvtProven, PEDModePair, true, []KeySerial{tKey}}, "06000000" + "0000000c" + "02030101" + hKey},
@@ -30,6 +31,9 @@ var linkSamples = []struct {
 	{Release{}, "09000000" + "00000000"},
 	{Error{LinkErrTooSlow}, "0a000000" + "00000002" + "0006"},
 	{Error{999}, "0a000000" + "00000002" + "03e7"},
+	{Probe{}, "0b000000" + "00000000"},
+	{Probed{}, "0c000000" + "00000009" + "00" + "00" + "00" + "00" + "00" + "00000000"},
+	{Probed{true, "SP01", "2.9.0", true, PEDModeRemote, 61}, "0c000000" + "00000012" + "01" + "0453503031" + "05322e392e30" + "01" + "01" + "0000003d"},
 }
 
 func TestLinkGolden(t *testing.T) {
@@ -119,7 +123,7 @@ func (h *headerOnly) Read(p []byte) (int, error) {
 func TestFrameRefused(t *testing.T) {
 	for name, s := range map[string]string{
 		"type 0":            "00000000" + "00000000",
-		"type 11":           "0b000000" + "00000000",
+		"type 13":           "0d000000" + "00000000",
 		"type 255":          "ff000000" + "00000000",
 		"flags":             "07010000" + "00000004",
 		"zero":              "07000001" + "00000004",
@@ -128,6 +132,9 @@ func TestFrameRefused(t *testing.T) {
 		"PED frame 65701":   "05000000" + "000100a5",
 		"ping of 5":         "07000000" + "00000005",
 		"release of 1":      "09000000" + "00000001",
+		"probe of 1":        "0b000000" + "00000001",
+		"probed of 58":      "0c000000" + "0000003a",
+		"busy of 70":        "04000000" + "00000046",
 		"event of 133":      "06000000" + "00000085",
 	} {
 		if _, err := ReadFrame(&headerOnly{unhex(t, s)}); err != wire.ErrMalformed {
@@ -137,7 +144,7 @@ func TestFrameRefused(t *testing.T) {
 	var w bytes.Buffer
 	for name, f := range map[string]Frame{
 		"type 0":    {0, nil},
-		"type 11":   {11, nil},
+		"type 13":   {13, nil},
 		"too long":  {FramePED, make([]byte, MaxPEDFrame+1)},
 		"ping of 5": {FramePing, make([]byte, 5)},
 	} {
@@ -177,6 +184,13 @@ func TestBodyRefused(t *testing.T) {
 		"hello long extension": {FrameHello, hello("01" + "0002000401" + strings.Repeat("00", 1025)), wire.ErrMalformed},
 		"acquire long":         {FrameAcquire, "21" + strings.Repeat("41", 33), wire.ErrMalformed},
 		"acquired software 2":  {FrameAcquired, "000002", wire.ErrMalformed},
+		"busy long":            {FrameBusy, "00000001" + "41" + strings.Repeat("41", 65), wire.ErrMalformed},
+		"busy escape":          {FrameBusy, "00000001" + "011b", wire.ErrMalformed},
+		"busy without holder":  {FrameBusy, "00000001", wire.ErrMalformed},
+		"probed mode 5":        {FrameProbed, "01" + "0000" + "00" + "05" + "00000000", wire.ErrMalformed},
+		"probed software 2":    {FrameProbed, "01" + "0000" + "02" + "01" + "00000000", wire.ErrMalformed},
+		"probed without a PED": {FrameProbed, "00" + "0000" + "00" + "01" + "00000000", wire.ErrMalformed},
+		"probed, taken":        {FrameProbed, "00" + "0000" + "00" + "00" + "00000001", wire.ErrMalformed},
 		"PED frame empty":      {FramePED, "", wire.ErrMalformed},
 		"event kind 0":         {FrameEvent, "00010000", wire.ErrMalformed},
 		"event kind 4":         {FrameEvent, "04010000", wire.ErrMalformed},
@@ -220,14 +234,14 @@ func TestNegotiate(t *testing.T) {
 
 func TestLinkErrors(t *testing.T) {
 	seen := map[string]bool{}
-	for c := LinkErrVersion; c <= LinkErrPEDMode; c++ {
+	for c := LinkErrVersion; c <= LinkErrDisconnected; c++ {
 		e := Error{c}
 		if !c.Valid() || e.Error() != c.String() || e.Hint() == "" || strings.Contains(e.Hint(), "\n") || seen[e.Error()] {
 			t.Errorf("%d: %q, hint %q", c, e, e.Hint())
 		}
 		seen[e.Error()] = true
 	}
-	for _, c := range []LinkErr{0, 9, 65535} {
+	for _, c := range []LinkErr{0, 11, 65535} {
 		if c.Valid() || c.Hint() != "" || !strings.HasPrefix(c.String(), "link error ") {
 			t.Errorf("%d: %q", c, c)
 		}

@@ -12,25 +12,29 @@ type LinkErr uint16
 
 // The codes.
 const (
-	LinkErrVersion  LinkErr = 1 // no common version
-	LinkErrProtocol LinkErr = 2 // a frame that may not be here
-	LinkErrNoPED    LinkErr = 3 // PEDserver has no PED
-	LinkErrPEDLost  LinkErr = 4 // the PED went away
-	LinkErrIdle     LinkErr = 5 // nothing happened for the idle timeout
-	LinkErrTooSlow  LinkErr = 6 // no proof of the HSM in 10 s
-	LinkErrShutdown LinkErr = 7 // PEDserver is stopping
-	LinkErrPEDMode  LinkErr = 8 // the PED's own switch forbids it
+	LinkErrVersion      LinkErr = 1  // no common version
+	LinkErrProtocol     LinkErr = 2  // a frame that may not be here
+	LinkErrNoPED        LinkErr = 3  // PEDserver has no PED
+	LinkErrPEDLost      LinkErr = 4  // the PED went away
+	LinkErrIdle         LinkErr = 5  // nothing happened for the idle timeout
+	LinkErrTooSlow      LinkErr = 6  // no proof of the HSM in 10 s
+	LinkErrShutdown     LinkErr = 7  // PEDserver is stopping
+	LinkErrPEDMode      LinkErr = 8  // the PED's own switch forbids it
+	LinkErrNotAllowed   LinkErr = 9  // PEDserver does not talk to this host
+	LinkErrDisconnected LinkErr = 10 // PEDserver's operator ended a link that PEDserver made
 )
 
 var linkErrs = [...]struct{ text, hint string }{
-	LinkErrVersion:  {"no common link version", "install the same release of pedserver and pedclient"},
-	LinkErrProtocol: {"link protocol broken", "check that the address and port are those of a pedserver, and compare the releases of both sides"},
-	LinkErrNoPED:    {"no PED at the PEDserver", "plug the PED in and see `pedserver -mode show` on its workstation"},
-	LinkErrPEDLost:  {"PED lost", "plug the PED in again, then run `ped connect`"},
-	LinkErrIdle:     {"idle timeout", "run `ped connect` again; the idle timeout is a setting of pedserver"},
-	LinkErrTooSlow:  {"HSM did not prove itself in time", "check the network between the HSM's host and the workstation, then run `ped connect` again"},
-	LinkErrShutdown: {"PEDserver is stopping", "start pedserver again, then run `ped connect`"},
-	LinkErrPEDMode:  {"PED is not in the mode for this", "choose Remote (or Pair, before the RPV exists) in the PED's menu"},
+	LinkErrVersion:      {"no common link version", "install the same release of pedserver and pedclient"},
+	LinkErrProtocol:     {"link protocol broken", "check that the address and port are those of a pedserver, and compare the releases of both sides"},
+	LinkErrNoPED:        {"no PED at the PEDserver", "plug the PED in and see `pedserver -mode show` on its workstation"},
+	LinkErrPEDLost:      {"PED lost", "plug the PED in again, then run `ped connect`"},
+	LinkErrIdle:         {"idle timeout", "run `ped connect` again; the idle timeout is a setting of pedserver"},
+	LinkErrTooSlow:      {"HSM did not prove itself in time", "check the network between the HSM's host and the workstation, then run `ped connect` again"},
+	LinkErrShutdown:     {"PEDserver is stopping", "start pedserver again, then run `ped connect`"},
+	LinkErrPEDMode:      {"PED is not in the mode for this", "choose Remote (or Pair, before the RPV exists) in the PED's menu"},
+	LinkErrNotAllowed:   {"PEDserver does not serve this host", "have this host's address admitted at the PEDserver (AllowedClients) or its certificate registered there, and use `-tls` if it asks for that"},
+	LinkErrDisconnected: {"PEDserver disconnected", "run `pedserver -mode connect` on the workstation"},
 }
 
 // Valid reports whether c is one of the codes above.
@@ -54,7 +58,7 @@ func (c LinkErr) Hint() string {
 
 // Error tells the peer why the link ends; the sender closes it after.
 //
-//	code        2   1–8; others are accepted and shown by number
+//	code        2   1–10; others are accepted and shown by number
 type Error struct{ Code LinkErr }
 
 // FrameType returns FrameError.

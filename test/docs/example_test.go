@@ -65,6 +65,8 @@ func TestLinkExamples(t *testing.T) {
 		protocol.Hello{MinVersion: 1, MaxVersion: 1, Software: "t/1"},
 		protocol.Acquire{HSMSerial: "532018"},
 		protocol.PEDEvent{Kind: protocol.EvtProven, Mode: protocol.PEDModePair, Busy: true, RPKs: []protocol.KeySerial{aKey}},
+		protocol.Busy{Since: 61, Holder: "hsm-2"},
+		protocol.Probed{Connected: true, Serial: "SP01", Firmware: "2.9.0", Software: true, Mode: protocol.PEDModeRemote},
 		protocol.Error{Code: protocol.LinkErrTooSlow},
 	}
 	for i, b := range lastExamples(t, load(t, "docs/SPEC.md").section(t, "The link"), len(want)) {
