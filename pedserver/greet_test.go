@@ -1,7 +1,6 @@
 package pedserver
 
 import (
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,51 +104,5 @@ func TestHolderIsNotPending(t *testing.T) {
 		h.hello()
 		h.send(protocol.Acquire{})
 		want[protocol.Busy](h)
-	})
-}
-
-func TestPauseGrows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(&Config{MaxPending: 1, MaxPerAddress: 1})
-		a := netip.MustParseAddr("10.0.0.1")
-		l.unproven(a, time.Second)
-		if l.paused(a) {
-			t.Error("an honest failure is punished")
-		}
-		for i, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
-			l.unproven(a, 10*time.Second)
-			time.Sleep(want*time.Second - time.Millisecond)
-			if !l.paused(a) {
-				t.Errorf("pause %d is too short", i)
-			}
-			time.Sleep(time.Millisecond)
-			if l.paused(a) {
-				t.Errorf("pause %d is too long", i)
-			}
-		}
-		l.proved(a)
-		l.unproven(a, 10*time.Second)
-		time.Sleep(2 * time.Second)
-		if l.paused(a) {
-			t.Error("a proof does not clear what was before")
-		}
-	})
-}
-
-func TestLimitsForget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLimits(&Config{MaxPending: 2, MaxPerAddress: 1})
-		a := netip.MustParseAddr("10.0.0.0")
-		for range 3 * maxAddrs {
-			a = a.Next()
-			leave, ok := l.admit(a)
-			if !ok {
-				t.Fatal("refused")
-			}
-			leave()
-		}
-		if len(l.addrs) > maxAddrs {
-			t.Errorf("%d addresses remembered", len(l.addrs))
-		}
 	})
 }

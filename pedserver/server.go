@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"openped/internal/strangers"
 	"openped/protocol"
 )
 
@@ -17,8 +18,8 @@ type Server struct {
 	cfg     Config
 	log     *slog.Logger
 	ped     *ped
-	limits  *limits
-	quiet   *quiet // the log of strangers' doings
+	limits  *strangers.Limits
+	quiet   *strangers.Quiet // the log of strangers' doings
 	started time.Time
 
 	mu      sync.Mutex
@@ -32,8 +33,8 @@ func New(cfg Config) *Server {
 	cfg.fill()
 	s := &Server{cfg: cfg, log: cfg.Log, started: time.Now()}
 	s.ped = newPED(&s.cfg)
-	s.limits = newLimits(&s.cfg)
-	s.quiet = newQuiet(s.log)
+	s.limits = strangers.NewLimits(s.cfg.MaxPending, s.cfg.MaxPerAddress)
+	s.quiet = strangers.NewQuiet(s.log)
 	return s
 }
 
@@ -46,7 +47,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	// The device outlives the connections: their end makes it idle.
 	pedCtx, stopPED := context.WithCancel(context.WithoutCancel(ctx))
 	rest.Go(func() { s.ped.run(pedCtx) })
-	rest.Go(func() { s.quiet.run(pedCtx) })
+	rest.Go(func() { s.quiet.Run(pedCtx) })
 
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -82,7 +83,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, conns *sync.WaitGro
 			if errors.As(err, &ne) && ne.Timeout() || isTransient(err) {
 				// Out of descriptors, or a caller gone before it was
 				// accepted: the next may do better.
-				s.quiet.say(slog.LevelWarn, netip.Addr{}, "accept", "err", err)
+				s.quiet.Say(slog.LevelWarn, netip.Addr{}, "accept", "err", err)
 				select {
 				case <-ctx.Done():
 				case <-time.After(100 * time.Millisecond):
@@ -98,11 +99,11 @@ func (s *Server) accept(ctx context.Context, l net.Listener, conns *sync.WaitGro
 // handle serves one connection from accept to close.
 func (s *Server) handle(ctx context.Context, c net.Conn) {
 	defer c.Close()
-	from := addrOf(c.RemoteAddr())
+	from := strangers.AddrOf(c.RemoteAddr())
 	log := s.log.With("from", c.RemoteAddr().String())
-	leave, ok := s.limits.admit(from)
+	leave, ok := s.limits.Admit(from)
 	if !ok {
-		s.quiet.say(slog.LevelWarn, from, "too many connections, refused one", "from", c.RemoteAddr().String())
+		s.quiet.Say(slog.LevelWarn, from, "too many connections, refused one", "from", c.RemoteAddr().String())
 		return
 	}
 	defer leave()
@@ -125,20 +126,20 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 	leave()
 	meta := newClient(c.RemoteAddr().String(), acquire.HSMSerial, hello.Software)
 	s.begin(meta)
-	s.quiet.say(slog.LevelInfo, from, "HSM host has the PED", "from", meta.addr, "hsm", meta.serial, "software", meta.software)
+	s.quiet.Say(slog.LevelInfo, from, "HSM host has the PED", "from", meta.addr, "hsm", meta.serial, "software", meta.software)
 	var proven bool
 	if err = l.send(h.serve); err == nil {
 		// Not only at the end: the next call may come before that.
-		proved := func() { s.limits.proved(from) }
+		proved := func() { s.limits.Proved(from) }
 		ses := &session{cfg: &s.cfg, log: log, link: l, hold: h, meta: meta, proved: proved}
 		proven, err = ses.run(ctx)
 	}
 	if proven {
-		s.quiet.proved(from)
+		s.quiet.Proved(from)
 	}
-	s.quiet.say(slog.LevelInfo, from, "HSM host gave the PED back", "from", meta.addr, "hsm", meta.serial, "reason", err, "proven", proven)
+	s.quiet.Say(slog.LevelInfo, from, "HSM host gave the PED back", "from", meta.addr, "hsm", meta.serial, "reason", err, "proven", proven)
 	if !proven {
-		s.limits.unproven(from, time.Since(h.since)) // before anybody gets the PED
+		s.limits.Unproven(from, time.Since(h.since)+settle) // before anybody gets the PED; it takes settle to make it idle
 	}
 	s.ped.release(ctx, h)
 	s.end(meta)
@@ -149,10 +150,10 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 func (s *Server) acquire(ctx context.Context, from netip.Addr) (*hold, error) {
 	var busy error
 	for {
-		if s.limits.paused(from) {
+		if s.limits.Paused(from) {
 			return nil, protocol.Error{Code: protocol.LinkErrTooSlow}
 		}
-		if busy != nil && !s.limits.mayWait(from) {
+		if busy != nil && !s.limits.MayWait(from) {
 			return nil, busy
 		}
 		s.ped.look()
@@ -160,7 +161,7 @@ func (s *Server) acquire(ctx context.Context, from netip.Addr) (*hold, error) {
 		if err == nil {
 			return h, nil
 		}
-		if h == nil || busy != nil || !s.limits.mayWait(from) || !s.ped.freed(ctx, h) {
+		if h == nil || busy != nil || !s.limits.MayWait(from) || !s.ped.freed(ctx, h) {
 			return nil, err
 		}
 		busy = err
@@ -173,16 +174,16 @@ func (s *Server) refuse(from netip.Addr, l *link, err error, about ...any) {
 	var pe protocol.Error
 	switch {
 	case errors.As(err, &busy):
-		s.quiet.say(slog.LevelInfo, from, "refused: the PED serves another HSM", about...)
+		s.quiet.Say(slog.LevelInfo, from, "refused: the PED serves another HSM", about...)
 		err = l.farewell(protocol.Busy{Since: uint32(busy.since / time.Second)}, true)
 	case errors.As(err, &pe):
-		s.quiet.say(slog.LevelWarn, from, "refused: "+pe.Error(), append(about, "reason", err)...)
+		s.quiet.Say(slog.LevelWarn, from, "refused: "+pe.Error(), append(about, "reason", err)...)
 		err = l.farewell(pe, true)
 	default:
-		s.quiet.say(slog.LevelInfo, from, "connection ended before it asked for the PED", append(about, "reason", err)...)
+		s.quiet.Say(slog.LevelInfo, from, "connection ended before it asked for the PED", append(about, "reason", err)...)
 		return
 	}
 	if err != nil {
-		s.quiet.say(slog.LevelInfo, from, "refusal not delivered", append(about, "err", err)...)
+		s.quiet.Say(slog.LevelInfo, from, "refusal not delivered", append(about, "err", err)...)
 	}
 }

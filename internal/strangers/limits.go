@@ -1,4 +1,4 @@
-package pedserver
+package strangers
 
 import (
 	"net"
@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// limits keeps strangers from using up the relay: few connections without the
-// PED at a time, fewer from one address, some places kept for those who have
-// proved themselves before, and a growing pause for an address that had the PED
-// without proving to be an HSM.
-type limits struct {
+// Limits keeps strangers from using up a daemon: few connections of callers who
+// have not proved themselves yet at a time, fewer from one address, a quarter of
+// the places kept for those who have proved themselves before, and a growing
+// pause for an address that held what there is one of without a proof.
+type Limits struct {
 	maxPending, maxPerAddress, kept int
 
 	mu      sync.Mutex
@@ -23,12 +23,12 @@ type limits struct {
 // whole IPv6 /64, or of the one IPv6 address in it that has proved itself.
 type address struct {
 	pending  int
-	proved   bool          // an HSM has proved itself from here
-	unproven bool          // the last hold of the PED ended without a proof
+	proved   bool          // a caller from here has proved himself
+	unproven bool          // the last hold ended without a proof
 	time     time.Duration // of holds without a proof, less what was forgiven
 	last     time.Time     // when time was counted last
 	strikes  int           // how often time was full, since the last proof
-	until    time.Time     // no PED before this
+	until    time.Time     // no hold before this
 }
 
 const (
@@ -39,13 +39,14 @@ const (
 	maxAddrs     = 4096            // remembered addresses
 )
 
-func newLimits(c *Config) *limits {
-	return &limits{maxPending: c.MaxPending, maxPerAddress: c.MaxPerAddress, kept: c.MaxPending / 4, addrs: make(map[netip.Addr]*address)}
+// NewLimits returns Limits of so many places in all, and for one address.
+func NewLimits(places, perAddress int) *Limits {
+	return &Limits{maxPending: places, maxPerAddress: perAddress, kept: places / 4, addrs: make(map[netip.Addr]*address)}
 }
 
-// admit counts a new connection. leave must be called once, when it has the PED
-// or has ended; ok is false when there are too many.
-func (l *limits) admit(a netip.Addr) (leave func(), ok bool) {
+// Admit counts a new connection. leave must be called once, when it has proved
+// itself or has ended; ok is false when there are too many.
+func (l *Limits) Admit(a netip.Addr) (leave func(), ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(a)
@@ -71,7 +72,7 @@ func (l *limits) admit(a netip.Addr) (leave func(), ok bool) {
 
 // find returns what is known of a, or nil. An address that has proved itself
 // does not answer for its neighbours.
-func (l *limits) find(a netip.Addr) *address {
+func (l *Limits) find(a netip.Addr) *address {
 	if e := l.addrs[a]; e != nil {
 		return e
 	}
@@ -79,7 +80,7 @@ func (l *limits) find(a netip.Addr) *address {
 }
 
 // entry is find, with a new one where there is none; nil if too much is known.
-func (l *limits) entry(a netip.Addr) *address {
+func (l *Limits) entry(a netip.Addr) *address {
 	if e := l.find(a); e != nil {
 		return e
 	}
@@ -88,7 +89,7 @@ func (l *limits) entry(a netip.Addr) *address {
 
 // add makes an entry. It forgets addresses that have nothing to say, and rather
 // a stranger's than one that has proved itself.
-func (l *limits) add(a netip.Addr) *address {
+func (l *Limits) add(a netip.Addr) *address {
 	for _, proved := range []bool{false, true} {
 		if len(l.addrs) < maxAddrs {
 			break
@@ -107,25 +108,25 @@ func (l *limits) add(a netip.Addr) *address {
 	return e
 }
 
-// paused reports whether a has to wait before it may have the PED.
-func (l *limits) paused(a netip.Addr) bool {
+// Paused reports whether a has to wait before it may hold anything.
+func (l *Limits) Paused(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.find(a)
 	return e != nil && time.Now().Before(e.until)
 }
 
-// mayWait reports whether a may wait for a holder that is going: not if it was
+// MayWait reports whether a may wait for a holder that is going: not if it was
 // the last time a holder that proved nothing.
-func (l *limits) mayWait(a netip.Addr) bool {
+func (l *Limits) MayWait(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.find(a)
 	return e == nil || !e.unproven
 }
 
-// proved notes that an HSM has proved itself from a: all is forgiven.
-func (l *limits) proved(a netip.Addr) {
+// Proved notes that a caller from a has proved himself: all is forgiven.
+func (l *Limits) Proved(a netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.addrs[a]
@@ -137,9 +138,8 @@ func (l *limits) proved(a netip.Addr) {
 	}
 }
 
-// unproven notes that a had the PED for d and proved nothing. Short holds add up:
-// each costs the others the PED, and the time to make it idle.
-func (l *limits) unproven(a netip.Addr, d time.Duration) {
+// Unproven notes that a cost the others d and proved nothing. Short holds add up.
+func (l *Limits) Unproven(a netip.Addr, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(a)
@@ -147,7 +147,7 @@ func (l *limits) unproven(a netip.Addr, d time.Duration) {
 		return
 	}
 	now := time.Now()
-	e.time = max(0, e.time-now.Sub(e.last)/forgiveEvery) + d + settle
+	e.time = max(0, e.time-now.Sub(e.last)/forgiveEvery) + d
 	e.last, e.unproven = now, true
 	if e.time >= unprovenTime {
 		e.time %= unprovenTime
@@ -156,9 +156,9 @@ func (l *limits) unproven(a netip.Addr, d time.Duration) {
 	}
 }
 
-// addrOf returns the address of a connection without port and zone; the zero
+// AddrOf returns the address of a connection without port and zone; the zero
 // Addr for what is not TCP.
-func addrOf(a net.Addr) netip.Addr {
+func AddrOf(a net.Addr) netip.Addr {
 	ap, err := netip.ParseAddrPort(a.String())
 	if err != nil {
 		return netip.Addr{}

@@ -1,4 +1,4 @@
-package pedserver
+package strangers
 
 import (
 	"context"
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// quiet is what is logged of strangers: the first of a kind at once, and then
+// Quiet is what is logged of strangers: the first of a kind at once, and then
 // one line a minute for an address with the number of those that were not
 // logged, so that nobody fills the disk by calling.
-type quiet struct {
+type Quiet struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
@@ -33,10 +33,11 @@ const (
 	maxKinds  = 1024 // remembered; the rest share one line a minute
 )
 
-func newQuiet(log *slog.Logger) *quiet { return &quiet{log: log, kinds: make(map[kind]*times)} }
+// NewQuiet returns a Quiet that writes to log.
+func NewQuiet(log *slog.Logger) *Quiet { return &Quiet{log: log, kinds: make(map[kind]*times)} }
 
-// say logs msg of the network that from is in, or counts it.
-func (q *quiet) say(level slog.Level, from netip.Addr, msg string, args ...any) {
+// Say logs msg of the network that from is in, or counts it.
+func (q *Quiet) Say(level slog.Level, from netip.Addr, msg string, args ...any) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	k := kind{network(from), msg}
@@ -61,8 +62,8 @@ func (q *quiet) say(level slog.Level, from netip.Addr, msg string, args ...any) 
 	q.log.Log(context.Background(), level, msg, args...)
 }
 
-// proved lets everything be logged of an address again.
-func (q *quiet) proved(from netip.Addr) {
+// Proved lets everything be logged of an address again.
+func (q *Quiet) Proved(from netip.Addr) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for k := range q.kinds {
@@ -72,8 +73,8 @@ func (q *quiet) proved(from netip.Addr) {
 	}
 }
 
-// run says what was counted, until ctx ends and once more then.
-func (q *quiet) run(ctx context.Context) {
+// Run says what was counted, until ctx ends and once more then.
+func (q *Quiet) Run(ctx context.Context) {
 	tick := time.NewTicker(quietTime)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -86,7 +87,7 @@ func (q *quiet) run(ctx context.Context) {
 }
 
 // flush says what was counted, and forgets what is over; all of it at the end.
-func (q *quiet) flush(end bool) {
+func (q *Quiet) flush(end bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
