@@ -33,6 +33,7 @@ demo: build   ## the whole system in about a minute; INTERACTIVE=1 gives you the
 	@bin/demo -bin bin $(if $(filter-out 0 no,$(INTERACTIVE)),-interactive)
 
 test: setup   ## all tests, with Wycheproof's vectors
+	@NEED_NET=1 scripts/setup
 	$(GO) test $(TESTFLAGS) ./...
 
 # What test/ starts are ordinary programs, in which the detector sees nothing:

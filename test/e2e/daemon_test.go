@@ -80,7 +80,7 @@ func elsewhere(l *lab.Lab, bin string) *lab.Lab {
 // log that cannot be written is a warning, the relay runs, and what is printed is
 // true.
 func TestF20_LogThatCannotBeWritten(t *testing.T) {
-	user := asUser(t)
+	user := lab.NewUser(t)
 	l := lab.New(t, lab.Options{From: prepared(t)})
 	dir := public(t, l)
 	at := elsewhere(l, dir)
@@ -90,14 +90,14 @@ func TestF20_LogThatCannotBeWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	give(t, run)
+	user.Give(t, run)
 	if err := os.Chmod(sealed, 0o555); err != nil {
 		t.Fatal(err)
 	}
 	env := []string{"OPENPED_RUNDIR=" + run}
 	for name, logFlags := range map[string][]string{"usual log": nil, "log named": {"-logfile", filepath.Join(sealed, "x.log")}} {
 		args := append([]string{"-mode", "start", "-ip", "127.0.0.1", "-port", fmt.Sprint(l.Port), "-peddevice", "unix:" + filepath.Join(run, "ped.sock")}, logFlags...)
-		stdout, stderr, code := program(at, env, user, sealed, "pedserver", args...)
+		stdout, stderr, code := program(at, env, user.Put, sealed, "pedserver", args...)
 		if code != 0 || !strings.Contains(stdout, "Background process started") {
 			t.Fatalf("%s: exit code %d\n%s%s", name, code, stdout, stderr)
 		}
@@ -108,7 +108,7 @@ func TestF20_LogThatCannotBeWritten(t *testing.T) {
 			t.Errorf("%s: %s", name, stderr)
 		}
 		for _, mode := range []string{"show", "stop"} {
-			stdout, stderr, code := program(at, env, user, sealed, "pedserver", "-mode", mode)
+			stdout, stderr, code := program(at, env, user.Put, sealed, "pedserver", "-mode", mode)
 			if code != 0 || !strings.Contains(stdout, "command passed.") {
 				t.Errorf("%s: %s: exit code %d\n%s%s", name, mode, code, stdout, stderr)
 			}
@@ -118,7 +118,7 @@ func TestF20_LogThatCannotBeWritten(t *testing.T) {
 
 // What an ordinary user may not read he is told, with the path and what to do.
 func TestUnreadable(t *testing.T) {
-	user := asUser(t)
+	user := lab.NewUser(t)
 	l := lab.New(t, lab.Options{From: prepared(t)})
 	dir := public(t, l)
 	run, keys, hsm := filepath.Join(dir, "run"), filepath.Join(dir, "keys"), filepath.Join(dir, "hsm1")
@@ -134,18 +134,18 @@ func TestUnreadable(t *testing.T) {
 	if err == nil {
 		err = os.Chmod(keys, 0)
 	}
-	if err == nil && user == nil {
+	if err == nil && os.Geteuid() != 0 {
 		err = os.Chmod(hsm, 0)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	give(t, run)
+	user.Give(t, run)
 	for _, c := range []struct{ program, args, says string }{
 		{"softped", "-face none -keys " + keys + " -state " + run + "/state -listen unix:" + run + "/p.sock", keys + "|permission denied|give this user"},
 		{"pedclient", "-mode start -hsm " + hsm, hsm + "|permission denied|give this user"},
 	} {
-		_, stderr, code := program(elsewhere(l, dir), []string{"OPENPED_RUNDIR=" + run}, user, run, c.program, strings.Fields(c.args)...)
+		_, stderr, code := program(elsewhere(l, dir), []string{"OPENPED_RUNDIR=" + run}, user.Put, run, c.program, strings.Fields(c.args)...)
 		if code != failed {
 			t.Errorf("%s: exit code %d", c.program, code)
 		}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,24 +22,32 @@ var Programs = []string{"pedserver", "pedclient", "softped", "hsmcm"}
 // BinEnv names a folder that has the programs already.
 const BinEnv = "OPENPED_BIN"
 
-var built struct {
+// builds is a way to build the programs, once per test process.
+type builds struct {
+	make func(dir string) error
+
 	once sync.Once
 	dir  string
 	own  bool // to be removed
 	err  error
-	ours bool // Main runs
 }
+
+var plain = builds{make: func(dir string) error { return build(dir) }}
+
+var mainRuns bool
 
 // Main is what a TestMain calls: it runs the tests, removes the programs that
 // were built for them, and calls after.
 func Main(m *testing.M, after ...func()) {
-	built.ours = true
+	mainRuns = true
 	code := m.Run()
 	for _, f := range after {
 		f()
 	}
-	if built.own {
-		_ = os.RemoveAll(built.dir)
+	for _, b := range []*builds{&plain, &clocked} {
+		if b.own {
+			_ = os.RemoveAll(b.dir)
+		}
 	}
 	os.Exit(code)
 }
@@ -47,29 +56,37 @@ func Main(m *testing.M, after ...func()) {
 // built into, once per test process.
 func Bin(t testing.TB) string {
 	t.Helper()
-	built.once.Do(func() {
-		if built.dir = os.Getenv(BinEnv); built.dir != "" {
+	if dir := os.Getenv(BinEnv); dir != "" {
+		return dir
+	}
+	return plain.folder(t)
+}
+
+func (b *builds) folder(t testing.TB) string {
+	t.Helper()
+	b.once.Do(func() {
+		if !mainRuns {
+			b.err = errors.New("TestMain has to call lab.Main")
 			return
 		}
-		if !built.ours {
-			built.err = fmt.Errorf("TestMain has to call lab.Main, or %s has to be set", BinEnv)
-			return
-		}
-		built.dir, built.err = os.MkdirTemp("", "openped-bin-")
-		if built.err != nil {
-			return
-		}
-		built.own = true
-		args := []string{"build", "-buildvcs=false", "-o", built.dir + string(os.PathSeparator)}
-		for _, p := range Programs {
-			args = append(args, "openped/cmd/"+p)
-		}
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
+		if b.dir, b.err = os.MkdirTemp("", "openped-bin-"); b.err == nil {
+			b.own = true
+			b.err = b.make(b.dir)
 		}
 	})
-	if built.err != nil {
-		t.Fatal(built.err)
+	if b.err != nil {
+		t.Fatal(b.err)
 	}
-	return built.dir
+	return b.dir
+}
+
+func build(dir string, flags ...string) error {
+	args := append([]string{"build", "-buildvcs=false", "-o", dir + string(os.PathSeparator)}, flags...)
+	for _, p := range Programs {
+		args = append(args, "openped/cmd/"+p)
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
 }

@@ -66,7 +66,10 @@ func (l *Lab) mode() string {
 // StartServer starts pedserver, again too: on the same port.
 func (l *Lab) StartServer() *Process {
 	l.T.Helper()
-	args := []string{"-mode", "start", "-foreground", "-ip", "127.0.0.1", "-port", strconv.Itoa(l.Port), "-peddevice", "unix:" + l.Path("ped.sock"), "-logfile", l.Path("pedserver.log")}
+	args := []string{"-mode", "start", "-foreground", "-port", strconv.Itoa(l.Port), "-peddevice", "unix:" + l.Path("ped.sock"), "-logfile", l.Path("pedserver.log")}
+	if l.opts.IP != Any {
+		args = append(args, "-ip", l.opts.IP)
+	}
 	p := l.daemon("pedserver", append(args, l.opts.ServerFlags...))
 	if err := p.Until(startLimit, "answer", func() bool { _, err := l.ServerStatus(); return err == nil }); err != nil {
 		l.T.Fatal(err)

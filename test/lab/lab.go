@@ -21,14 +21,22 @@ type Options struct {
 
 	PEDFlags, ServerFlags, ClientFlags []string // further flags
 	StrongKeys                         bool     // the full cost of PINs
+
+	Places map[string]Place // by program: where or as whom it is started
+	Clock  bool             // the programs have a clock that SetClock sets
+	IP     string           // what pedserver listens on; "" is 127.0.0.1, Any all addresses
+	At     string           // where pedclient finds it; "" is 127.0.0.1
 }
+
+// Any is an Options.IP: no -ip at all.
+const Any = "any"
 
 // Lab is a whole system for one test.
 type Lab struct {
 	*Stage
 	T     testing.TB
 	Relay *Relay // nil without one
-	Port  int    // pedserver's own, on 127.0.0.1
+	Port  int    // pedserver's own
 
 	opts Options
 
@@ -45,9 +53,20 @@ func Serial(n int) string { return strconv.Itoa(7000000 + n) }
 // New makes a lab with nothing running yet.
 func New(t testing.TB, o Options) *Lab {
 	t.Helper()
-	s, err := NewStage(Bin(t))
+	bin := Bin
+	if o.Clock {
+		bin = ClockedBin
+	}
+	s, err := NewStage(bin(t))
 	if err != nil {
 		t.Fatal(err)
+	}
+	s.Places, s.clock = o.Places, o.Clock
+	if o.IP == "" {
+		o.IP = "127.0.0.1"
+	}
+	if o.At == "" {
+		o.At = "127.0.0.1"
 	}
 	l := &Lab{Stage: s, T: t, opts: o}
 	t.Cleanup(l.close)
@@ -152,7 +171,7 @@ func (l *Lab) Connect(flags ...string) string {
 	if l.Relay != nil {
 		port = l.Relay.Port()
 	}
-	return strings.Join(append([]string{"ped connect -ip 127.0.0.1 -port", strconv.Itoa(port)}, flags...), " ")
+	return strings.Join(append([]string{"ped connect -ip", l.opts.At, "-port", strconv.Itoa(port)}, flags...), " ")
 }
 
 // Perform runs a play on the lab's console.

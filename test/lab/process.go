@@ -123,6 +123,7 @@ func (p *Process) Kill() {
 
 // Stop asks the process to end and makes it end after 5 s.
 func (p *Process) Stop() {
+	_ = p.Thaw()
 	_ = p.stdin.Close()
 	_ = terminate(p.cmd.Process)
 	select {

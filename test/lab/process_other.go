@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 )
@@ -10,3 +11,9 @@ import (
 func ownGroup(*exec.Cmd) {}
 
 func terminate(p *os.Process) error { return p.Kill() }
+
+// Freeze stops the process in its tracks, its connections stay open.
+func (p *Process) Freeze() error { return errors.ErrUnsupported }
+
+// Thaw undoes Freeze.
+func (p *Process) Thaw() error { return errors.ErrUnsupported }

@@ -22,6 +22,9 @@ type Stage struct {
 	Bin string // folder of the programs
 	Dir string // everything the programs write
 
+	Places map[string]Place // by program: where or as whom it is started; not all are named
+
+	clock bool // programs have a clock that can be set
 	mu    sync.Mutex
 	procs []*Process
 }
@@ -47,7 +50,13 @@ func (s *Stage) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.Bin, program), args...)
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), "OPENPED_RUNDIR="+s.Dir)
+	if s.clock {
+		cmd.Env = append(cmd.Env, ClockEnv+"="+s.clockPath(program))
+	}
 	ownGroup(cmd)
+	if p := s.Places[program]; p != nil {
+		p.Put(cmd)
+	}
 	return cmd
 }
 

@@ -1,0 +1,158 @@
+package lab
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Network is a network of a test's own: hosts, each a network namespace, and
+// cables between them. It is made with iproute2 and needs root.
+type Network struct {
+	t     testing.TB
+	hosts map[string]*Host
+}
+
+// Host is one namespace of a Network. It is a Place for programs.
+type Host struct {
+	t  testing.TB
+	ns string // the namespace's name
+}
+
+var networks atomic.Uint32
+
+// NewNetwork makes a network without hosts. Where it cannot be made the test is
+// skipped, in CI it fails.
+func NewNetwork(t testing.TB) *Network {
+	t.Helper()
+	switch _, err := exec.LookPath("ip"); {
+	case err != nil:
+		Lacks(t, "network namespaces need iproute2: run  scripts/setup  as root, or  apt-get install iproute2")
+	case os.Geteuid() != 0:
+		Lacks(t, "network namespaces need root")
+	}
+	return &Network{t: t, hosts: map[string]*Host{}}
+}
+
+// Host makes a host that has its loopback and nothing else.
+func (n *Network) Host(name string) *Host {
+	n.t.Helper()
+	h := &Host{t: n.t, ns: fmt.Sprintf("openped-%d-%d-%s", os.Getpid(), networks.Add(1), name)}
+	ip(n.t, "netns", "add", h.ns)
+	n.t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", h.ns).Run() })
+	h.ip("link", "set", "lo", "up")
+	n.hosts[name] = h
+	return h
+}
+
+// Cable joins two hosts by devices of that name, both up and without addresses
+// but those of the link.
+func (n *Network) Cable(dev string, a, b *Host) {
+	n.t.Helper()
+	ip(n.t, "link", "add", dev, "netns", a.ns, "type", "veth", "peer", "name", dev, "netns", b.ns)
+	a.Up(dev)
+	b.Up(dev)
+}
+
+// Add gives a device an address with its prefix length, usable at once.
+func (h *Host) Add(dev, prefix string) {
+	h.t.Helper()
+	args := []string{"addr", "add", prefix, "dev", dev}
+	if strings.Contains(prefix, ":") {
+		args = append(args, "nodad")
+	}
+	h.ip(args...)
+}
+
+// Remove takes an address from a device.
+func (h *Host) Remove(dev, prefix string) {
+	h.t.Helper()
+	h.ip("addr", "del", prefix, "dev", dev)
+}
+
+// Down takes a device away: what was to pass it vanishes, and nobody is told.
+// Its peer sees the cable without a signal.
+func (h *Host) Down(dev string) { h.t.Helper(); h.ip("link", "set", dev, "down") }
+
+// Up brings a device back, with its IPv4 addresses; IPv6 ones are gone.
+func (h *Host) Up(dev string) { h.t.Helper(); h.ip("link", "set", dev, "up") }
+
+// Swallow makes the host drop what it would send to prefix, without a word: a
+// black hole in one direction. Undo with Deliver.
+func (h *Host) Swallow(prefix string) {
+	h.t.Helper()
+	h.ip("route", "add", "blackhole", prefix)
+}
+
+// Deliver undoes Swallow.
+func (h *Host) Deliver(prefix string) {
+	h.t.Helper()
+	h.ip("route", "del", "blackhole", prefix)
+}
+
+// Route sends what is for prefix to a gateway.
+func (h *Host) Route(prefix, via string) {
+	h.t.Helper()
+	h.ip("route", "add", prefix, "via", via)
+}
+
+func (h *Host) ip(args ...string) { h.t.Helper(); ip(h.t, append([]string{"-n", h.ns}, args...)...) }
+
+func ip(t testing.TB, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, lastLine(string(out)))
+	}
+}
+
+// Put makes a program start on the host.
+func (h *Host) Put(cmd *exec.Cmd) {
+	path, err := exec.LookPath("ip")
+	if err != nil {
+		cmd.Err = err
+		return
+	}
+	cmd.Args = append([]string{"ip", "netns", "exec", h.ns, cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = path
+}
+
+// Dial is net.Dial from the host; addr is an address, no name.
+func (h *Host) Dial(d net.Dialer, addr string) (c net.Conn, err error) {
+	h.enter(func() { c, err = d.Dial("tcp", addr) }, &err)
+	return c, err
+}
+
+// Listen is net.Listen on the host.
+func (h *Host) Listen(addr string) (l net.Listener, err error) {
+	h.enter(func() { l, err = net.Listen("tcp", addr) }, &err)
+	return l, err
+}
+
+// enter runs f in a thread that is on the host and ends with f: a socket stays
+// where it was made.
+func (h *Host) enter(f func(), err *error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread must not serve anybody else
+		ns, e := os.Open(filepath.Join("/run/netns", h.ns))
+		if e == nil {
+			defer ns.Close()
+			e = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
+		}
+		if e != nil {
+			*err = fmt.Errorf("enter %s: %w", h.ns, e)
+			return
+		}
+		f()
+	}()
+	<-done
+}
