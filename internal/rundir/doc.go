@@ -1,5 +1,5 @@
-// Package rundir says where the daemons keep their sockets, locks and logs
-// (docs/SPEC.md, "Local sockets"):
+// Package rundir says where the daemons keep their sockets, locks, logs,
+// configuration and identity (docs/SPEC.md, "Local sockets" and "Folders"):
 //
 //	                run                          state (logs)
 //	OPENPED_RUNDIR  that folder                  that folder
@@ -7,6 +7,16 @@
 //	other users     $XDG_RUNTIME_DIR/openped     $XDG_STATE_HOME/openped
 //	                or STATE/run                 or ~/.local/state/openped
 //	Windows         %LOCALAPPDATA%\openped\run   %LOCALAPPDATA%\openped
+//
+//	                configuration                data
+//	OPENPED_RUNDIR  that folder                  that folder
+//	root            /etc                         /var/lib/openped
+//	other users     $XDG_CONFIG_HOME/openped     $XDG_DATA_HOME/openped
+//	                or ~/.config/openped,        or ~/.local/share/openped
+//	                else a file in /etc
+//	Windows         %ProgramData%\openped        %ProgramData%\openped
+//	its users       %APPDATA%\openped,           %LOCALAPPDATA%\openped
+//	                else a file of the above
 //
 // A folder in which another user could plant a socket is refused: one-time
 // passwords and PED commands pass through these sockets.

@@ -3,6 +3,7 @@ package rundir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -16,8 +17,11 @@ const maxSocketPath = 103
 
 // Dirs are the folders of one set of daemons.
 type Dirs struct {
-	Run   string // sockets and locks; may vanish at a reboot
-	State string // logs
+	Run    string // sockets and locks; may vanish at a reboot
+	State  string // logs
+	Config string // configuration files
+	System string // looked into for a configuration file that Config has not; may be empty
+	Data   string // identity and registered certificates
 }
 
 // Find returns the folders for this user without making them.
@@ -27,7 +31,7 @@ func Find() (Dirs, error) {
 		if err != nil {
 			return Dirs{}, fmt.Errorf("%s: %w", Env, err)
 		}
-		return Dirs{Run: abs, State: abs}, nil
+		return Dirs{Run: abs, State: abs, Config: abs, Data: abs}, nil
 	}
 	return platform()
 }
@@ -44,7 +48,24 @@ func (d Dirs) path(name string) (string, error) {
 	return p, nil
 }
 
-// Make creates both folders with mode 0750 where they are missing, and checks
+// ConfigFile returns the path of the configuration file called name: the one in
+// Config, unless only System has one.
+func (d Dirs) ConfigFile(name string) string {
+	own := filepath.Join(d.Config, name)
+	if d.System == "" {
+		return own
+	}
+	if _, err := os.Stat(own); !errors.Is(err, fs.ErrNotExist) {
+		return own
+	}
+	system := filepath.Join(d.System, name)
+	if _, err := os.Stat(system); err == nil {
+		return system
+	}
+	return own
+}
+
+// Make creates run and state folder with mode 0750 where they are missing, and checks
 // the run folder with Check.
 func (d Dirs) Make() error {
 	if err := os.MkdirAll(d.Run, 0o750); err != nil {

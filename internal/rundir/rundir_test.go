@@ -12,14 +12,39 @@ import (
 
 func TestFind(t *testing.T) {
 	t.Setenv(Env, "/x/y")
-	if d, err := Find(); err != nil || d != (Dirs{"/x/y", "/x/y"}) {
+	if d, err := Find(); err != nil || d != (Dirs{Run: "/x/y", State: "/x/y", Config: "/x/y", Data: "/x/y"}) {
 		t.Errorf("%+v %v", d, err)
 	}
 	t.Setenv(Env, "")
 	if os.Geteuid() == 0 {
-		if d, _ := Find(); d.Run != "/run/openped" {
+		if d, _ := Find(); d != (Dirs{Run: "/run/openped", State: "/var/log/openped", Config: "/etc", Data: "/var/lib/openped"}) {
 			t.Errorf("%+v", d)
 		}
+	}
+}
+
+// TestConfigFile: a person's own file counts before the host's.
+func TestConfigFile(t *testing.T) {
+	own, system := t.TempDir(), t.TempDir()
+	d := Dirs{Config: filepath.Join(own, "later"), System: system}
+	here, there := filepath.Join(d.Config, "x.conf"), filepath.Join(system, "x.conf")
+	if got := d.ConfigFile("x.conf"); got != here {
+		t.Errorf("no file: %s", got)
+	}
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.ConfigFile("x.conf"); got != there {
+		t.Errorf("the host's file only: %s", got)
+	}
+	if got := (Dirs{Config: d.Config}).ConfigFile("x.conf"); got != here {
+		t.Errorf("no second place: %s", got)
+	}
+	if err := errors.Join(os.Mkdir(d.Config, 0o700), os.WriteFile(here, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.ConfigFile("x.conf"); got != here {
+		t.Errorf("both files: %s", got)
 	}
 }
 

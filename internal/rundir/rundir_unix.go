@@ -11,17 +11,29 @@ import (
 
 func platform() (Dirs, error) {
 	if os.Geteuid() == 0 {
-		return Dirs{Run: "/run/openped", State: "/var/log/openped"}, nil
+		return Dirs{Run: "/run/openped", State: "/var/log/openped", Config: "/etc", Data: "/var/lib/openped"}, nil
 	}
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return Dirs{}, fmt.Errorf("no home folder: %w; set %s", err, Env)
+	d := Dirs{System: "/etc"}
+	for _, f := range []struct {
+		dir      *string
+		variable string
+		home     []string
+	}{
+		{&d.State, "XDG_STATE_HOME", []string{".local", "state"}},
+		{&d.Config, "XDG_CONFIG_HOME", []string{".config"}},
+		{&d.Data, "XDG_DATA_HOME", []string{".local", "share"}},
+	} {
+		base := os.Getenv(f.variable)
+		if !filepath.IsAbs(base) {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return Dirs{}, fmt.Errorf("no home folder: %w; set %s", err, Env)
+			}
+			base = filepath.Join(append([]string{home}, f.home...)...)
 		}
-		state = filepath.Join(home, ".local", "state")
+		*f.dir = filepath.Join(base, "openped")
 	}
-	d := Dirs{Run: filepath.Join(state, "openped", "run"), State: filepath.Join(state, "openped")}
+	d.Run = filepath.Join(d.State, "run")
 	if run := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(run) {
 		d.Run = filepath.Join(run, "openped")
 	}

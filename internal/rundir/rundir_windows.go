@@ -4,15 +4,30 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/windows"
 )
 
 func platform() (Dirs, error) {
-	base, err := os.UserCacheDir() // %LOCALAPPDATA%
+	local, err := os.UserCacheDir() // %LOCALAPPDATA%
 	if err != nil {
 		return Dirs{}, fmt.Errorf("%w; set %s", err, Env)
 	}
-	state := filepath.Join(base, "openped")
-	return Dirs{Run: filepath.Join(state, "run"), State: state}, nil
+	state := filepath.Join(local, "openped")
+	d := Dirs{Run: filepath.Join(state, "run"), State: state, Data: state}
+	if all := os.Getenv("ProgramData"); filepath.IsAbs(all) {
+		d.System = filepath.Join(all, "openped")
+	}
+	if d.System != "" && windows.GetCurrentProcessToken().IsElevated() {
+		d.Config, d.Data, d.System = d.System, d.System, ""
+		return d, nil
+	}
+	roaming, err := os.UserConfigDir() // %APPDATA%
+	if err != nil {
+		return Dirs{}, fmt.Errorf("%w; set %s", err, Env)
+	}
+	d.Config = filepath.Join(roaming, "openped")
+	return d, nil
 }
 
 // The folder inherits the access list of the user's profile.
