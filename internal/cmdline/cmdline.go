@@ -14,6 +14,7 @@ type Flag struct {
 	Aliases []string             // other spellings, without dash
 	Value   string               // what the value is called in the usage text; empty for a switch
 	Usage   string               // one line
+	Range   string               // what values there are: "1 to 65535"; may be empty
 	Hidden  bool                 // left out of the usage text
 	Many    bool                 // may be given more than once
 	Set     func(v string) error // v is "1" for a switch
