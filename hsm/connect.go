@@ -12,13 +12,6 @@ import (
 	"openped/protocol/hsmapi"
 )
 
-// Lives of sessions. A ceremony that begins late in a session's life gets a new
-// one; one that outlives the hard limit is ended.
-const (
-	sessionFresh = 23 * time.Hour
-	sessionLimit = 24 * time.Hour
-)
-
 // stage is how far a connection's channel has come.
 type stage uint8
 
@@ -39,8 +32,9 @@ type pedConn struct {
 	stage    stage
 	u        *channel.U
 	s        *channel.Session
-	born     time.Time // of the session
-	proofs   int       // handshakes begun on this connection
+	born     time.Time   // of the session
+	life     *time.Timer // ends it while nobody uses it
+	proofs   int         // handshakes begun on this connection
 	ended    []protocol.CeremonyID
 }
 

@@ -98,8 +98,11 @@ func toError(err error) *Error {
 		return errorf(hsmapi.CKR_FUNCTION_CANCELED, "", "cancelled").with(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return errorf(hsmapi.CKR_PED_TIMEOUT, "", "no answer in time").with(err)
-	case errors.Is(err, errClosed), errors.Is(err, channel.ErrExpired), errors.Is(err, channel.ErrClosed):
-		return errorf(codeUnplugged, hintConnect, "%v", errClosed).with(err)
+	case errors.Is(err, channel.ErrExpired):
+		return errorf(hsmapi.CKR_FUNCTION_CANCELED, "run the command again: it gets a new session by itself",
+			"the session with the PED reached its limit in the middle of the command").with(err)
+	case errors.Is(err, errClosed), errors.Is(err, channel.ErrClosed):
+		return errorf(codeUnplugged, "look at the PED, and run the command again", "%v", errClosed).with(err)
 	case errors.Is(err, channel.ErrAlert):
 		return errorf(hsmapi.CKR_PED_AUTH_FAILED, "look at the PED: is it in the right mode, does its orange key serve this HSM, does it know this HSM's origin?",
 			"the PED refused this HSM").with(err)

@@ -13,6 +13,9 @@ func Unseal(serial string, role protocol.Role, set protocol.SetID, key *secret.B
 	return binding{serial, role, set}.unseal(key, sealed)
 }
 
+// SetLimits limits the sessions to come.
+func (s *Slot) SetLimits(l channel.Limits) { s.limits = l }
+
 // StaticKey returns the public half of the static key of this start.
 func (s *Slot) StaticKey() *ecdh.PublicKey { return s.static.PublicKey() }
 

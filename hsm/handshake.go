@@ -118,7 +118,7 @@ func (c *pedConn) agree(cer *ceremony) error {
 		session.Wipe()
 		return c.handshakeFailed(err)
 	}
-	c.u, c.s, c.stage, c.born, c.ended = nil, session, stageSession, c.slot.o.Now(), nil
+	c.live(session)
 	c.slot.setPED(auth.Serial, auth.Firmware)
 	c.publish()
 	cer.log(audit.Record{Event: "ped-session", PED: c.name(), Result: c.mode.String()})
@@ -160,9 +160,12 @@ func (c *pedConn) finish(ctx context.Context, auth *channel.PedAuth) (*channel.S
 	return session, confirm, nil
 }
 
-// ready makes sure that there is a session young enough for a ceremony.
+// ready makes sure that there is a session with room for an operation.
 func (c *pedConn) ready(cer *ceremony) error {
-	if c.stage == stageSession && (c.s.Expired() || c.slot.o.Now().Sub(c.born) > sessionFresh) {
+	if err := c.catchUp(); err != nil {
+		return err
+	}
+	if c.stale() {
 		c.close()
 	}
 	if c.stage == stageSession {
@@ -208,6 +211,7 @@ func (c *pedConn) forget() {
 	}
 	if c.s != nil {
 		c.s.Wipe()
+		c.life.Stop()
 	}
 	c.u, c.s, c.stage, c.ended = nil, nil, stageNone, nil
 }

@@ -90,7 +90,7 @@ func (c *pedConn) publish() {
 		return
 	}
 	if !s.ped.Connected {
-		s.ped.Since = s.o.Now()
+		s.ped.Since = time.Now()
 	}
 	s.ped.Connected, s.ped.Session, s.ped.Mode = true, c.stage == stageSession, c.mode
 }

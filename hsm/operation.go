@@ -50,7 +50,7 @@ func (c *ceremony) operate(role protocol.Role, first func(protocol.CeremonyID) p
 
 // send encrypts and sends a message.
 func (o *operation) send(m protocol.Message) error {
-	if o.conn.slot.o.Now().Sub(o.conn.born) > sessionLimit {
+	if o.conn.left() <= 0 {
 		return channel.ErrExpired
 	}
 	plain := protocol.EncodeMessage(m)
@@ -63,10 +63,14 @@ func (o *operation) send(m protocol.Message) error {
 }
 
 // receive returns the PED's next message of this operation. As long as the PED
-// shows activity it may take any time.
+// shows activity it may take any time that the session has left.
 func (o *operation) receive() (protocol.Message, error) {
 	for {
-		rec, err := o.conn.recv(o.cer.ctx, silentTime)
+		left := o.conn.left()
+		rec, err := o.conn.recv(o.cer.ctx, min(silentTime, left))
+		if errors.Is(err, errSilent) && left < silentTime {
+			err = channel.ErrExpired
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -19,11 +19,10 @@ import (
 
 // Options of a slot.
 type Options struct {
-	Slot          int              // its number, for audit records
-	Audit         *audit.Log       // nil: none
-	Log           *slog.Logger     // nil: discarded
-	Now           func() time.Time // nil: time.Now
-	ActionTimeout time.Duration    // for each action at the PED: 1 s to 1 h, 0 means 200 s
+	Slot          int           // its number, for audit records
+	Audit         *audit.Log    // nil: none
+	Log           *slog.Logger  // nil: discarded
+	ActionTimeout time.Duration // for each action at the PED: 1 s to 1 h, 0 means 200 s
 }
 
 // Slot runs the ceremonies of one HSM. Its methods may be called from several
@@ -64,9 +63,6 @@ func New(d Driver, o Options) (*Slot, error) {
 func newSlot(d Driver, o Options) (*Slot, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.ActionTimeout == 0 {
 		o.ActionTimeout = 200 * time.Second
@@ -181,7 +177,7 @@ func (s *Slot) begin(ctx context.Context, name string, role protocol.Role) (*cer
 	if err := ctx.Err(); err != nil {
 		return nil, toError(ctxError(ctx))
 	}
-	c := &ceremony{slot: s, name: name, caller: CallerOf(ctx), role: role, since: s.o.Now(), done: make(chan struct{})}
+	c := &ceremony{slot: s, name: name, caller: CallerOf(ctx), role: role, since: time.Now(), done: make(chan struct{})}
 	rand.Read(c.id[:])
 	c.id[len(c.id)-1] = 0
 	if err := s.enter(c, ctx); err != nil {
@@ -201,7 +197,7 @@ func (s *Slot) enter(c *ceremony, ctx context.Context) error {
 	}
 	if r := s.running; r != nil {
 		return errorf(hsmapi.CKR_OPERATION_ACTIVE, "", "this slot is busy: %s%s has been running for %d s, since %s",
-			r.name, ByCaller(r.caller), int(s.o.Now().Sub(r.since)/time.Second), r.since.Format(time.TimeOnly))
+			r.name, ByCaller(r.caller), int(time.Since(r.since)/time.Second), r.since.Format(time.TimeOnly))
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	s.running, c.conn = c, s.conn
@@ -221,6 +217,7 @@ const (
 // end finishes a ceremony and makes its error presentable.
 func (c *ceremony) end(err error) error {
 	if c.conn != nil {
+		c.conn.outlived()
 		c.conn.release(c.conn.onIdle)
 		if !c.conn.alive() {
 			c.conn.own()

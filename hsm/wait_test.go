@@ -208,40 +208,6 @@ func TestNothingWaitsForAPerson(t *testing.T) {
 	})
 }
 
-// After a day there is a new session: with the cached orange key nobody notices,
-// without it somebody is asked.
-func TestSessionsEndAfterADay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, p := ready(t)
-		login := func() {
-			t.Helper()
-			_, err := h.Login(p, blue[0], blue[1])
-			want(t, err, hsmapi.CKR_OK)
-		}
-		before := p.Sessions()
-		time.Sleep(22 * time.Hour)
-		login()
-		if n := p.Sessions(); n != before {
-			t.Errorf("%d new sessions within 22 h", n-before)
-		}
-		time.Sleep(2 * time.Hour)
-		login()
-		if n := p.Sessions(); n != before+1 {
-			t.Errorf("%d new sessions after 24 h, want 1", n-before)
-		}
-		time.Sleep(25 * time.Hour)
-		p.ForgetOrange(true)
-		p.Insert(hsmtest.Insert{Key: "orange", PIN: "4444"})
-		login()
-		// A ceremony that outlives its session ends.
-		go func() { time.Sleep(30 * time.Hour); p.Insert(blue[0]) }()
-		_, err := h.Slot.Login(t.Context(), protocol.RoleSO, nil)
-		want(t, err, hsmapi.CKR_PED_UNPLUGGED)
-		login()
-		h.Kill()
-	})
-}
-
 // What a PED says while nobody needs it counts at once.
 func TestPEDLeavesWhileIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -109,7 +109,7 @@ func (c *conn) hello(b []byte) {
 	unknown, choice := p.mode == protocol.PEDModePair, p.choice
 	p.mu.Unlock()
 	v, reply, err := channel.NewV(channel.VConfig{
-		Modes: p.serves, AllowUnknownRoot: unknown, Verifier: verifier, CheckCounter: p.counter,
+		Modes: p.serves, AllowUnknownRoot: unknown, Verifier: verifier, CheckCounter: p.counter, Limits: p.limits,
 	}, b)
 	if err != nil {
 		p.log.Warn("handshake refused", "error", err, "mode", p.Mode().String())

@@ -44,6 +44,8 @@ type PED struct {
 	port *port
 	mem  *memory
 
+	limits channel.Limits // of sessions; zero but in tests
+
 	mu       sync.Mutex
 	mode     protocol.PEDMode // Remote, Local or Pair
 	choice   uint64           // counts how often a mode was chosen or left

@@ -14,6 +14,10 @@ import (
 // failed handshakes.
 const confirmWait = 90 * time.Second
 
+// sessionLimit is how long a session lives, by the PED's clock. The HSM, which
+// has the same limit, makes a new one long before it needs this one again.
+const sessionLimit = 24 * time.Hour
+
 // activityEvery is how often a running dialogue shows a sign of life, whatever
 // is typed in it.
 const activityEvery = 5 * time.Second
@@ -38,7 +42,8 @@ type link struct {
 	sent   bool    // PedAuth
 	orange *orange // what the PedAuth that was sent was made with, until Confirm
 	job    *job
-	late   *time.Timer
+	late   *time.Timer // of the handshake
+	age    *time.Timer // of the session
 }
 
 var errOver = errors.New("channel is over")
@@ -103,6 +108,7 @@ func (l *link) openLocked() {
 	if l.late != nil {
 		l.late.Stop()
 	}
+	l.age = time.AfterFunc(sessionLimit, l.outlived)
 	l.c.session.Store(true)
 	if l.orange != nil {
 		l.c.p.keep(l, l.orange)
@@ -209,11 +215,18 @@ func (l *link) send(m protocol.Message) error {
 	})
 }
 
-// write makes a record and sends it.
+// write makes a record and sends it. A session that can carry no more is closed:
+// the HSM begins the next one.
 func (l *link) write(seal func() ([]byte, error)) error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.writeLocked(seal)
+	err := l.writeLocked(seal)
+	l.mu.Unlock()
+	if errors.Is(err, channel.ErrExpired) {
+		l.c.p.log.Warn("session has carried what it may", "hsm", l.peer.Serial)
+		l.end(stopSpent, l.farewell())
+		return stopSpent
+	}
+	return err
 }
 
 // writeLocked is write for who holds l.mu.

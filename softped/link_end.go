@@ -2,6 +2,7 @@ package softped
 
 import (
 	"errors"
+	"time"
 
 	"openped/protocol"
 	"openped/protocol/channel"
@@ -11,6 +12,21 @@ func (l *link) isOver() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.over
+}
+
+// outlived forgets a session that has reached its age. Nothing is sent: the HSM
+// knows, and a connection that nobody uses stays idle for its host. A dialogue
+// that still runs is the HSM's to end.
+func (l *link) outlived() {
+	l.mu.Lock()
+	running := l.job != nil
+	if running && !l.over {
+		l.age.Reset(time.Minute)
+	}
+	l.mu.Unlock()
+	if !running {
+		l.end(stopLost, nil)
+	}
 }
 
 // fail ends the channel for a cause: the alert for ours, silence for theirs.
@@ -81,6 +97,9 @@ func (l *link) close(why *stop, last []byte) (over, waiting bool, running *job) 
 	}
 	if l.late != nil {
 		l.late.Stop()
+	}
+	if l.age != nil {
+		l.age.Stop()
 	}
 	waiting = l.sent && l.s == nil
 	begun, job, o := l.begun, l.job, l.orange

@@ -22,6 +22,7 @@ var (
 	stopReset    = &stop{reason: protocol.CancelOperator, reset: true}
 	stopTimeout  = &stop{reason: protocol.CancelTimeout}
 	stopRefused  = &stop{reason: protocol.CancelRefused}
+	stopSpent    = &stop{reason: protocol.CancelHost, fromHSM: true, show: []string{"Session used up.", "Begin again."}} // the HSM has got Close
 )
 
 func (s *stop) Error() string {

@@ -11,7 +11,7 @@ func (s *session) handshake(hello []byte) error {
 	p := s.p
 	v, reply, err := channel.NewV(channel.VConfig{
 		Modes:            func(m channel.Mode) bool { return m == channel.ModeRPV || p.Pair && m == channel.ModeOTP },
-		AllowUnknownRoot: p.Pair, Verifier: p.verifier(), CheckCounter: p.checkCounter,
+		AllowUnknownRoot: p.Pair, Verifier: p.verifier(), CheckCounter: p.checkCounter, Limits: p.Limits,
 	}, hello)
 	if err != nil {
 		return err

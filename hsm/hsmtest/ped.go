@@ -90,6 +90,8 @@ type PED struct {
 	OnSave func(name string) bool
 	// Silent: no activity records (a dead firmware behind a live wire).
 	Silent bool
+	// Limits of sessions; zero means the defaults.
+	Limits channel.Limits
 	// Auth, if set, may replace what the orange keys say in the handshake.
 	Auth func(*channel.AuthInput)
 

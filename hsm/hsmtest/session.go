@@ -65,6 +65,11 @@ func (s *session) run(hello []byte) ([]byte, error) {
 		s.v.Wipe()
 	}
 	if s.s != nil {
+		if errors.Is(err, channel.ErrExpired) {
+			if rec, err := s.s.Close(); err == nil {
+				_ = s.raw(rec)
+			}
+		}
 		s.s.Wipe()
 	}
 	if errors.Is(err, channel.ErrRefused) || errors.Is(err, errRules) || errors.Is(err, errUnlike) {

@@ -67,7 +67,11 @@ func (h *half) room(n int) bool {
 	return h.seq < h.limits.Records && h.bytes+uint64(padded(n)) <= h.limits.Bytes
 }
 
-func (h *half) spent() bool { return !h.room(0) }
+// worn reports whether a sixteenth of the limits, or less, is left.
+func (h *half) worn() bool {
+	l := h.limits
+	return h.seq >= l.Records-l.Records/16 || h.bytes+padTo > l.Bytes-l.Bytes/16
+}
 
 // padded is the size of the plaintext of an n-byte payload.
 func padded(n int) int { return (4 + n + padTo - 1) / padTo * padTo }

@@ -170,11 +170,13 @@ func (s *Session) AppendOpen(dst, rec []byte) (RecordKind, []byte, error) {
 	return 0, nil, s.refuse(wire.ErrMalformed)
 }
 
-// Expired reports whether either direction has carried what it may.
-func (s *Session) Expired() bool {
+// Worn reports whether either direction has carried nearly what it may: nothing
+// long should begin any more. What is left, 2^28 records and 4 GiB, is more than
+// what people can do in a day.
+func (s *Session) Worn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.dead && (s.out.spent() || s.in.spent())
+	return !s.dead && (s.out.worn() || s.in.worn())
 }
 
 // PeerClosed reports whether the peer's close_notify has come: a connection

@@ -26,17 +26,19 @@ func TestSessionLimits(t *testing.T) {
 	s := newSetup()
 	for name, c := range map[string]struct {
 		limits channel.Limits
-		n      int // records of 256 bytes that pass
+		worn   int // records of 256 bytes until it is worn
+		n      int // and that pass
 	}{
 		// The handshake's own records count by themselves.
-		"records": {channel.Limits{Records: 5}, 5},
-		"bytes":   {channel.Limits{Bytes: 4 * 256}, 4},
+		"few records":  {channel.Limits{Records: 5}, 5, 5},
+		"many records": {channel.Limits{Records: 48}, 45, 48},
+		"bytes":        {channel.Limits{Bytes: 48 * 256}, 45, 48},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := s.session(t, c.limits)
 			for i := range c.n {
-				if r.HSM.Expired() || r.PED.Expired() {
-					t.Fatalf("expired after %d records", i)
+				if want := i >= c.worn; r.HSM.Worn() != want || r.PED.Worn() != want {
+					t.Fatalf("after %d records: worn %v and %v", i, r.HSM.Worn(), r.PED.Worn())
 				}
 				rec, err := r.HSM.Seal([]byte{1})
 				if err != nil {
@@ -46,8 +48,8 @@ func TestSessionLimits(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if !r.HSM.Expired() || !r.PED.Expired() {
-				t.Error("not expired")
+			if !r.HSM.Worn() || !r.PED.Worn() {
+				t.Error("not worn")
 			}
 			if _, err := r.HSM.Seal(nil); !errors.Is(err, channel.ErrExpired) {
 				t.Errorf("one record more: %v", err)
@@ -81,8 +83,8 @@ func TestSessionLimits(t *testing.T) {
 		if _, err := r.PED.Seal(nil); err != nil {
 			t.Error(err)
 		}
-		if !r.PED.Expired() {
-			t.Error("not expired at 64 GiB")
+		if !r.PED.Worn() {
+			t.Error("not worn at 64 GiB")
 		}
 	})
 }

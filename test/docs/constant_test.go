@@ -59,8 +59,9 @@ var inCode = map[string][]string{
 	"one-time password, from Begin":              {`hsm/guess.go`, `passwordTime\s+= (.+?) //`},
 	"PedAuth with an orange key, from Begin":     {`hsm/guess.go`, `orangeTime\s+= (.+?) //`},
 	"keys that one operation refuses":            {`hsm/operation.go`, `maxRefused = (\d+)`},
-	"session at the start of a ceremony":         {`hsm/connect.go`, `sessionFresh = (.+)\n`},
-	"session":                                    {`hsm/connect.go`, `sessionLimit = (.+)\n`},
+	"session at the start of an operation":       {`hsm/life.go`, `sessionFresh = (.+)\n`},
+	"session":                                    {`hsm/life.go`, `sessionLimit = (.+)\n`},
+	"session, at the PED":                        {`softped/link.go`, `sessionLimit = (.+)\n`},
 	"one frame to the PED's connection":          {`hsm/link.go`, `sendTime\s+= (.+?) //`},
 	"notice at the end of an operation":          {`softped/rest.go`, `noticeTime = (.+)\n`},
 	"HELLO and ACQUIRE":                          {`pedserver/config.go`, `c\.ReadTimeout, (.+)\)\n`},
@@ -86,6 +87,7 @@ var inCode = map[string][]string{
 
 // alsoIn are constants that a second file has as well.
 var alsoIn = map[string]string{
+	"session":               "session, at the PED",
 	"PING":                  "PING of the client",
 	"silence on the link":   "silence on the link, for the client",
 	"one frame on the link": "one frame on the link, of the client",
