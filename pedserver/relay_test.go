@@ -210,6 +210,7 @@ func (m *mute) Info() usbped.Info {
 	return usbped.Info{Serial: "P1", Firmware: "2.9.0", Software: true}
 }
 func (m *mute) Send(ctx context.Context, _ []byte) error { <-ctx.Done(); return ctx.Err() }
+func (m *mute) SetWriteDelay(time.Duration)              {}
 func (m *mute) Cancel(context.Context) error             { return nil }
 func (m *mute) Close() error                             { m.closed <- struct{}{}; return nil }
 func (m *mute) Recv(ctx context.Context) (usbped.Message, error) {

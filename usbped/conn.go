@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,8 @@ type conn struct {
 	tx   uint32        // next number to send, under wmu
 	rx   uint32        // next number to receive, the reader's own
 	dead chan struct{}
+
+	delay atomic.Int64 // nanoseconds between two pieces of a frame, 0: in one piece
 
 	mu    sync.Mutex
 	cause error
@@ -100,7 +103,7 @@ func (c *conn) writeIf(ctx context.Context, t frameType, payload []byte, check f
 	wctx, cancel := context.WithTimeoutCause(ctx, WriteTimeout, errors.New("frame not accepted in time"))
 	defer cancel()
 	stop := context.AfterFunc(wctx, func() { c.fail(context.Cause(wctx)) })
-	_, err := c.rw.Write(appendFrame(rawFrame{t, c.tx, payload}))
+	err := c.writePieces(appendFrame(rawFrame{t, c.tx, payload}))
 	c.tx++
 	if !stop() {
 		// Either the frame did not get out or the stream is closed by now.
@@ -115,6 +118,31 @@ func (c *conn) writeIf(ctx context.Context, t frameType, payload []byte, check f
 		return err
 	}
 	return nil
+}
+
+// transfer is the size of a piece: what USB moves at high speed in one packet.
+const transfer = 512
+
+// writePieces writes b, with a pause between the pieces for a PED that cannot
+// take them as fast as they come.
+func (c *conn) writePieces(b []byte) error {
+	for {
+		delay, n := time.Duration(c.delay.Load()), len(b)
+		if delay > 0 {
+			n = min(n, transfer)
+		}
+		if _, err := c.rw.Write(b[:n]); err != nil {
+			return err
+		}
+		if b = b[n:]; len(b) == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(delay):
+		case <-c.dead:
+			return c.err()
+		}
+	}
 }
 
 // read returns the next frame, in order. A RESET restarts the count.

@@ -2,9 +2,14 @@ package usbped
 
 import (
 	"context"
+	"time"
 
 	"openped/protocol"
 )
+
+// MaxWriteDelay is the longest pause of use: with it the longest frame takes
+// 1.3 s.
+const MaxWriteDelay = 10 * time.Millisecond
 
 // Info is what a PED says of itself. Nothing in it is authenticated: the serial
 // to trust is the one inside the channel.
@@ -39,6 +44,10 @@ type Device interface {
 	// Ping finds out whether the PED is there: it counts as unplugged without an
 	// answer in PongTimeout. Nobody but the caller pings.
 	Ping(ctx context.Context) error
+	// SetWriteDelay makes a pause between every 512 bytes that go to the PED, for
+	// one that is too slow; 0, as at first, is none. It may be changed any time.
+	// It must not be so long that the longest frame (129 pieces) is late.
+	SetWriteDelay(d time.Duration)
 	// Close gives the PED up. It may be called more than once.
 	Close() error
 }

@@ -185,6 +185,9 @@ func (h *Host) Ping(ctx context.Context) error {
 	}
 }
 
+// SetWriteDelay implements Device.
+func (h *Host) SetWriteDelay(d time.Duration) { h.c.delay.Store(int64(min(max(d, 0), MaxWriteDelay))) }
+
 // Close implements Device. It waits for the reader to be gone.
 func (h *Host) Close() error {
 	h.c.fail(ErrClosed)
