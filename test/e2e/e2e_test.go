@@ -13,7 +13,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Main(m, func() { _ = os.RemoveAll(saved.dir) })
+	lab.Main(m, func() { _ = os.RemoveAll(saved.dir); _ = os.RemoveAll(savedMany.dir) })
 }
 
 var saved struct {

@@ -102,5 +102,9 @@ var Result = regexp.MustCompile(`^Command Result : (.*)$`)
 // Password is the line with a one-time password.
 var Password = regexp.MustCompile(`enter following password: ([0-9]{8})`)
 
-// NoError is the result of a command that was carried out.
-const NoError = "No Error"
+// NoError is the result of a command that was carried out; that of `ped set` is
+// Success.
+const (
+	NoError = "No Error"
+	Success = "0 (Success)"
+)

@@ -26,6 +26,7 @@ type Options struct {
 	Clock  bool             // the programs have a clock that SetClock sets
 	IP     string           // what pedserver listens on; "" is 127.0.0.1, Any all addresses
 	At     string           // where pedclient finds it; "" is 127.0.0.1
+	Port   int              // pedserver's; 0 is a free one of this host's
 }
 
 // Any is an Options.IP: no -ip at all.
@@ -70,8 +71,10 @@ func New(t testing.TB, o Options) *Lab {
 	}
 	l := &Lab{Stage: s, T: t, opts: o}
 	t.Cleanup(l.close)
-	if l.Port, err = FreePort(); err != nil {
-		t.Fatal(err)
+	if l.Port = o.Port; l.Port == 0 {
+		if l.Port, err = FreePort(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if o.Relay {
 		if l.Relay, err = NewRelay(fmt.Sprintf("127.0.0.1:%d", l.Port)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,6 +97,23 @@ func (h *Host) Swallow(prefix string) {
 func (h *Host) Deliver(prefix string) {
 	h.t.Helper()
 	h.ip("route", "del", "blackhole", prefix)
+}
+
+// Shut is a firewall that nobody tells of: who calls the port gets no answer.
+// Calls from the host pass. Undo with Open.
+func (h *Host) Shut(port int) {
+	h.t.Helper()
+	for _, family := range []string{"-4", "-6"} {
+		h.ip(family, "rule", "add", "ipproto", "tcp", "sport", strconv.Itoa(port), "blackhole")
+	}
+}
+
+// Open undoes Shut.
+func (h *Host) Open(port int) {
+	h.t.Helper()
+	for _, family := range []string{"-4", "-6"} {
+		h.ip(family, "rule", "del", "ipproto", "tcp", "sport", strconv.Itoa(port), "blackhole")
+	}
 }
 
 // Route sends what is for prefix to a gateway.

@@ -54,6 +54,14 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%s is reached through a black hole", at)
 		}
 		a.Deliver("10.77.0.2/32")
+		b.Shut(1503)
+		if err := reach(a); err == nil {
+			t.Errorf("%s is reached through a firewall", at)
+		}
+		b.Open(1503)
+		if err := reach(a); err != nil {
+			t.Errorf("%s after the firewall opened: %v", at, err)
+		}
 	}
 }
 

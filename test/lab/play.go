@@ -26,7 +26,7 @@ type Ended struct {
 }
 
 // OK reports whether the command was carried out.
-func (e Ended) OK() bool { return e.Result == NoError }
+func (e Ended) OK() bool { return e.Result == NoError || e.Result == Success }
 
 func (e Ended) String() string {
 	return fmt.Sprintf("result %q\nconsole: %s\nscreens: %s", e.Result, strings.ReplaceAll(e.Output, "\n", "\n         "), strings.Join(e.Screens, " "))
