@@ -101,12 +101,12 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	from := strangers.AddrOf(c.RemoteAddr())
 	log := s.log.With("from", c.RemoteAddr().String())
-	leave, ok := s.limits.Admit(from)
+	guest, ok := s.limits.Admit(from, c)
 	if !ok {
 		s.quiet.Say(slog.LevelWarn, from, "too many connections, refused one", "from", c.RemoteAddr().String())
 		return
 	}
-	defer leave()
+	defer guest.Leave()
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	l := &link{Conn: c, writeTimeout: s.cfg.WriteTimeout}
 	hello, acquire, err := l.greet(s.cfg.ReadTimeout)
@@ -123,7 +123,7 @@ func (s *Server) handle(ctx context.Context, c net.Conn) {
 		return
 	}
 	log = log.With("hsm", acquire.HSMSerial)
-	leave()
+	guest.Leave()
 	meta := newClient(c.RemoteAddr().String(), acquire.HSMSerial, hello.Software)
 	s.begin(meta)
 	s.quiet.Say(slog.LevelInfo, from, "HSM host has the PED", "from", meta.addr, "hsm", meta.serial, "software", meta.software)

@@ -3,20 +3,22 @@ package strangers
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Limits keeps strangers from using up a daemon: few connections of callers who
 // have not proved themselves yet at a time, fewer from one address, a quarter of
-// the places kept for those who have proved themselves before, and a growing
-// pause for an address that held what there is one of without a proof.
+// the places kept for those who have proved themselves before, silence giving
+// way to those who talk, and a growing pause for an address that held what there
+// is one of without a proof.
 type Limits struct {
 	maxPending, maxPerAddress, kept int
 
-	mu      sync.Mutex
-	pending int
-	addrs   map[netip.Addr]*address
+	mu     sync.Mutex
+	guests []*Guest
+	addrs  map[netip.Addr]*address
 }
 
 // address is what is known of one caller's address: of an IPv4 address, of a
@@ -44,30 +46,87 @@ func NewLimits(places, perAddress int) *Limits {
 	return &Limits{maxPending: places, maxPerAddress: perAddress, kept: places / 4, addrs: make(map[netip.Addr]*address)}
 }
 
-// Admit counts a new connection. leave must be called once, when it has proved
-// itself or has ended; ok is false when there are too many.
-func (l *Limits) Admit(a netip.Addr) (leave func(), ok bool) {
+// patience is how long a guest may be silent while others wait for its place.
+// Who means to talk does so at once: his first words come with the connection.
+const patience = 100 * time.Millisecond
+
+// Guest is one connection that has not proved itself.
+type Guest struct {
+	l      *Limits
+	e      *address
+	c      net.Conn
+	silent time.Time // since when; zero while it may take its time
+	gone   bool
+}
+
+// Admit counts a new connection. When there are too many, the one that has been
+// silent for the longest time is closed and gives way; ok is false without such
+// a one. Leave must be called when the guest has proved itself or has ended.
+func (l *Limits) Admit(a netip.Addr, c net.Conn) (g *Guest, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entry(a)
-	if e == nil || e.pending >= l.maxPerAddress {
+	if e == nil {
+		return nil, false
+	}
+	if e.pending >= l.maxPerAddress && !l.giveWay(func(g *Guest) bool { return g.e == e }) {
 		return nil, false
 	}
 	room := l.maxPending
 	if !e.proved {
 		room -= l.kept
 	}
-	if l.pending >= room {
+	if len(l.guests) >= room && (!l.giveWay(func(g *Guest) bool { return !g.e.proved }) || len(l.guests) >= room) {
 		return nil, false
 	}
-	l.pending++
+	g = &Guest{l: l, e: e, c: c, silent: time.Now()}
 	e.pending++
-	return sync.OnceFunc(func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.pending--
-		e.pending--
-	}), true
+	l.guests = append(l.guests, g)
+	return g, true
+}
+
+// giveWay closes the oldest silent guest among some.
+func (l *Limits) giveWay(among func(*Guest) bool) bool {
+	var oldest *Guest
+	for _, g := range l.guests {
+		if !g.silent.IsZero() && time.Since(g.silent) >= patience && among(g) && (oldest == nil || g.silent.Before(oldest.silent)) {
+			oldest = g
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	oldest.leave()
+	Abort(oldest.c)
+	return true
+}
+
+// Heard notes that the guest has said what it has to say first.
+func (g *Guest) Heard() { g.l.mu.Lock(); g.silent = time.Time{}; g.l.mu.Unlock() }
+
+// Told notes that the guest has had its last word and only its hanging up is
+// waited for: it gives way to the next who comes.
+func (g *Guest) Told() { g.l.mu.Lock(); g.silent = time.Now().Add(-patience); g.l.mu.Unlock() }
+
+// Leave gives the place back. It may be called more than once.
+func (g *Guest) Leave() { g.l.mu.Lock(); g.leave(); g.l.mu.Unlock() }
+
+func (g *Guest) leave() {
+	if g.gone {
+		return
+	}
+	g.gone = true
+	g.e.pending--
+	g.l.guests = slices.DeleteFunc(g.l.guests, func(o *Guest) bool { return o == g })
+}
+
+// Abort closes the connection of a caller who is owed nothing: what is under way
+// is thrown away, and the system keeps no memory of it.
+func Abort(c net.Conn) {
+	if t, ok := c.(interface{ SetLinger(int) error }); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = c.Close()
 }
 
 // find returns what is known of a, or nil. An address that has proved itself

@@ -30,7 +30,7 @@ type times struct {
 
 const (
 	quietTime = time.Minute
-	maxKinds  = 1024 // remembered; the rest share one line a minute
+	maxKinds  = 128 // remembered; the rest share one line a minute
 )
 
 // NewQuiet returns a Quiet that writes to log.

@@ -2,8 +2,10 @@ package strangers
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -40,7 +42,7 @@ func TestNetworks(t *testing.T) {
 		l.Proved(honest)
 		in := 0
 		for i := range 20 {
-			if _, ok := l.Admit(netip.MustParseAddr(fmt.Sprintf("2001:db8::bad:%x", i))); ok {
+			if _, ok := l.Admit(netip.MustParseAddr(fmt.Sprintf("2001:db8::bad:%x", i)), nil); ok {
 				in++
 			}
 		}
@@ -60,13 +62,129 @@ func TestNetworks(t *testing.T) {
 			t.Error("another network pays")
 		}
 		for i := range 20 { // strangers from everywhere
-			l.Admit(netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::1", i+1)))
+			l.Admit(netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::1", i+1)), nil)
 		}
-		if _, ok := l.Admit(honest); !ok {
+		if _, ok := l.Admit(honest, nil); !ok {
 			t.Error("strangers have taken the places of those who have proved themselves")
 		}
-		if _, ok := l.Admit(netip.MustParseAddr("10.0.0.1")); ok {
+		if _, ok := l.Admit(netip.MustParseAddr("10.0.0.1"), nil); ok {
 			t.Error("a stranger got a kept place")
+		}
+	})
+}
+
+// conn remembers that it was closed.
+type conn struct {
+	net.Conn
+	closed bool
+}
+
+func (c *conn) Close() error { c.closed = true; return nil }
+
+// TestSilenceGivesWay: full of silent strangers there is room for one who talks,
+// but not for one who comes before anybody has had a chance to talk.
+func TestSilenceGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimits(8, 2) // 2 are kept
+		a := netip.MustParseAddr("10.0.0.0")
+		var guests []*Guest
+		var conns []*conn
+		come := func(a netip.Addr) bool {
+			c := new(conn)
+			g, ok := l.Admit(a, c)
+			if ok {
+				guests, conns = append(guests, g), append(conns, c)
+			}
+			return ok
+		}
+		for range 6 {
+			a = a.Next()
+			if !come(a) {
+				t.Fatal("refused")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if come(netip.MustParseAddr("10.0.1.1")) {
+			t.Error("one is closed who had no time to talk")
+		}
+		guests[0].Heard()
+		time.Sleep(patience)
+		if !come(netip.MustParseAddr("10.0.1.1")) || conns[0].closed || !conns[1].closed || conns[2].closed {
+			t.Error("the oldest of the silent does not give way")
+		}
+		for _, g := range guests[1:] {
+			g.Heard()
+		}
+		time.Sleep(time.Hour)
+		if come(netip.MustParseAddr("10.0.1.2")) {
+			t.Error("one who talks had to give way")
+		}
+		guests[6].Told()
+		if !come(netip.MustParseAddr("10.0.1.2")) || !conns[6].closed {
+			t.Error("who was told the last word keeps his place")
+		}
+		for _, g := range guests {
+			g.Leave()
+		}
+		if len(l.guests) != 0 {
+			t.Errorf("%d are still counted", len(l.guests))
+		}
+		conns, guests = nil, nil
+		b := netip.MustParseAddr("10.0.2.1")
+		for i, want := range []bool{true, true, false} {
+			if come(b) != want {
+				t.Errorf("connection %d of one address", i)
+			}
+		}
+		time.Sleep(patience)
+		if !come(b) || !conns[0].closed || conns[1].closed {
+			t.Error("an address keeps itself out by its silence")
+		}
+	})
+}
+
+// TestSilenceOfTheProved: a stranger does not push out one who has proved himself.
+func TestSilenceOfTheProved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := NewLimits(4, 4)
+		a := netip.MustParseAddr("10.0.0.1")
+		l.Proved(a)
+		var cs [4]conn
+		for i := range cs {
+			if _, ok := l.Admit(a, &cs[i]); !ok {
+				t.Fatal("refused")
+			}
+		}
+		time.Sleep(time.Hour)
+		if _, ok := l.Admit(netip.MustParseAddr("10.0.0.2"), nil); ok || cs[0].closed {
+			t.Error("a stranger got the place")
+		}
+		if _, ok := l.Admit(a, nil); !ok || !cs[0].closed {
+			t.Error("his own silence is in his way")
+		}
+	})
+}
+
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, begin := NewPace(100*time.Millisecond), time.Now()
+		for i := range 4 {
+			if !p.Wait(t.Context(), time.Second) || time.Since(begin) != time.Duration(i)*100*time.Millisecond {
+				t.Errorf("turn %d after %v", i, time.Since(begin))
+			}
+		}
+		if p.Wait(t.Context(), 99*time.Millisecond) {
+			t.Error("waited longer than it may")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if p.Wait(ctx, time.Second) {
+			t.Error("the end of the context is not seen")
+		}
+		time.Sleep(time.Hour)
+		begin = time.Now()
+		if !p.Wait(t.Context(), 0) || time.Since(begin) != 0 {
+			t.Error("an hour saves no turn, but costs none")
 		}
 	})
 }
@@ -133,11 +251,12 @@ func TestLimitsForget(t *testing.T) {
 		a := netip.MustParseAddr("10.0.0.0")
 		for range 3 * maxAddrs {
 			a = a.Next()
-			leave, ok := l.Admit(a)
+			g, ok := l.Admit(a, nil)
 			if !ok {
 				t.Fatal("refused")
 			}
-			leave()
+			g.Leave()
+			g.Leave()
 		}
 		if len(l.addrs) > maxAddrs {
 			t.Errorf("%d addresses remembered", len(l.addrs))

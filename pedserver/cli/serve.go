@@ -51,7 +51,7 @@ func about(st *pedserver.Status, log *logs.Log, listeners []net.Listener) {
 	st.Version = cmdline.VersionText()
 	st.ProtocolVersion = pedserver.ProtocolVersion
 	st.PID = os.Getpid()
-	st.LogFile = log.Path
+	st.LogFile = log.Place()
 	st.Listen(listeners)
 }
 
