@@ -48,6 +48,9 @@ type ConnectOptions struct {
 // CheckConnect reports whether Connect could succeed, so that nothing needs to
 // be dialled, and no password shown, for an answer known before.
 func (s *Slot) CheckConnect(withPassword bool) error {
+	if err := s.needPED(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	connected := s.conn != nil && s.conn.alive()
 	s.mu.Unlock()

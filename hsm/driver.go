@@ -33,6 +33,7 @@ type Driver interface {
 type Identity struct {
 	Serial   string // certified; 1 to 32 letters, digits and '-'
 	Firmware string // the personality, as 7.7.0: what firmware it behaves like
+	Auth     Auth
 }
 
 // State is what an HSM remembers. The secrets of roles are sealed under shares

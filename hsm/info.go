@@ -13,6 +13,7 @@ type Info struct {
 	Serial         string
 	Label          string
 	Firmware       string
+	Auth           Auth
 	Initialized    bool // it has an SO and a domain
 	RPVInitialized bool
 	Zeroized       bool // by failed logins, and not initialized since
@@ -46,7 +47,7 @@ type PEDInfo struct {
 
 // Info returns what the slot is and does now. It waits for nobody.
 func (s *Slot) Info() Info {
-	i := Info{Slot: s.o.Slot, Serial: s.id.Serial, Firmware: s.id.Firmware}
+	i := Info{Slot: s.o.Slot, Serial: s.id.Serial, Firmware: s.id.Firmware, Auth: s.id.Auth}
 	s.d.View(func(st *State) {
 		i.Label, i.Zeroized = st.Label, st.Zeroized
 		i.Initialized, i.RPVInitialized = st.Initialized(), st.RPV != nil

@@ -177,6 +177,11 @@ func (s *Slot) begin(ctx context.Context, name string, role protocol.Role) (*cer
 	if err := ctx.Err(); err != nil {
 		return nil, toError(ctxError(ctx))
 	}
+	if name != nameDisconnect {
+		if err := s.needPED(); err != nil {
+			return nil, err
+		}
+	}
 	c := &ceremony{slot: s, name: name, caller: CallerOf(ctx), role: role, since: time.Now(), done: make(chan struct{})}
 	rand.Read(c.id[:])
 	c.id[len(c.id)-1] = 0

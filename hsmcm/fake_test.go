@@ -141,7 +141,7 @@ func newFake() *fake {
 			return nil, &hsmapi.Error{Code: hsmapi.CKR_SLOT_ID_INVALID}
 		}
 		out := hsmapi.Fields{}.AddU32(hsmapi.TagSlot, 1).AddText(hsmapi.TagLabel, "demo").AddText(hsmapi.TagSerial, "7000001").
-			AddText(hsmapi.TagDriver, "virtual").AddText(hsmapi.TagFirmware, "7.7.0").AddU8(hsmapi.TagState, uint8(hsmapi.StateInitialized)).
+			AddText(hsmapi.TagDriver, "virtual").AddText(hsmapi.TagFirmware, "7.7.0").AddText(hsmapi.TagAuth, "ped").AddU8(hsmapi.TagState, uint8(hsmapi.StateInitialized)).
 			AddBool(hsmapi.TagRPVInitialized, true).AddU32(hsmapi.TagAttempts, 3).AddBool(hsmapi.TagConnected, false)
 		if *c.loggedIn {
 			out = out.AddU8(hsmapi.TagLoggedIn, uint8(protocol.RoleSO))

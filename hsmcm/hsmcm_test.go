@@ -65,6 +65,7 @@ Command Result : No Error
   Serial Number ->           7000001
   Model ->                   virtual
   Firmware Version ->        7.7.0
+  Authentication ->          PED keys
   HSM Status ->              OK
   Remote PED Vector ->       Initialized
   SO Login Attempts Left ->  3
@@ -77,6 +78,7 @@ Command Result : No Error
   Serial Number ->           7000001
   Model ->                   virtual
   Firmware Version ->        7.7.0
+  Authentication ->          PED keys
   HSM Status ->              OK
 
   Current Slot Id: 1

@@ -54,6 +54,12 @@ func (s *session) describeSlot(f hsmapi.Fields) {
 			s.entry(t.name, v)
 		}
 	}
+	switch v, _ := f.Text(hsmapi.TagAuth); v {
+	case "ped":
+		s.entry("Authentication", "PED keys")
+	case "password":
+		s.entry("Authentication", "password: no Remote PED")
+	}
 	if v, ok := f.U8(hsmapi.TagState); ok {
 		s.entry("HSM Status", hsmStatus(hsmapi.State(v)))
 	} else if f.Has(hsmapi.TagInitialized) {

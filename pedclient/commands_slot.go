@@ -26,7 +26,7 @@ func (s *slot) identity(i hsm.Info) hsmapi.Fields {
 		state = hsmapi.StateInitialized
 	}
 	return hsmapi.Fields{}.AddU32(hsmapi.TagSlot, uint32(s.num)).AddText(hsmapi.TagLabel, i.Label).AddText(hsmapi.TagSerial, i.Serial).
-		AddText(hsmapi.TagDriver, "virtual").AddText(hsmapi.TagFirmware, i.Firmware).AddU8(hsmapi.TagState, uint8(state)).
+		AddText(hsmapi.TagDriver, "virtual").AddText(hsmapi.TagFirmware, i.Firmware).AddText(hsmapi.TagAuth, i.Auth.String()).AddU8(hsmapi.TagState, uint8(state)).
 		AddBool(hsmapi.TagInitialized, i.Initialized)
 }
 

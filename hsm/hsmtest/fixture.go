@@ -56,8 +56,15 @@ func dir(t testing.TB) string {
 // NewHSM makes an HSM and starts it. firmware "" is 7.7.0.
 func NewHSM(t testing.TB, serial, firmware string) *HSM {
 	t.Helper()
+	return NewHSMOf(t, virtual.CreateOptions{Serial: serial, Firmware: firmware})
+}
+
+// NewHSMOf is NewHSM with further options; the origin is filled in.
+func NewHSMOf(t testing.TB, o virtual.CreateOptions) *HSM {
+	t.Helper()
 	h := &HSM{T: t, Path: filepath.Join(dir(t), "hsm.json"), Origin: Origin(t)}
-	if err := virtual.Create(h.Path, virtual.CreateOptions{Serial: serial, Firmware: firmware, Origin: h.Origin}); err != nil {
+	o.Origin = h.Origin
+	if err := virtual.Create(h.Path, o); err != nil {
 		t.Fatal(err)
 	}
 	h.Start()

@@ -37,6 +37,7 @@ type document struct {
 	Version      int          `json:"version"`
 	Serial       string       `json:"serial"`
 	Firmware     string       `json:"firmware"`
+	Auth         string       `json:"auth"` // missing in files of HSMs that knew only "ped"
 	Label        string       `json:"label"`
 	Issuing      []byte       `json:"issuing"` // certs.Issuing.Marshal: has the private key
 	StartCounter uint64       `json:"start_counter"`
@@ -141,7 +142,14 @@ func decode(b []byte) (*content, error) {
 	if err := json.Unmarshal(b, &d); err != nil {
 		return nil, ErrDamaged
 	}
-	c := &content{id: hsm.Identity{Serial: d.Serial, Firmware: d.Firmware}}
+	if d.Auth == "" {
+		d.Auth = hsm.AuthPED.String()
+	}
+	auth, ok := hsm.ParseAuth(d.Auth)
+	if !ok {
+		return nil, ErrDamaged
+	}
+	c := &content{id: hsm.Identity{Serial: d.Serial, Firmware: d.Firmware, Auth: auth}}
 	if c.issuing, err = certs.UnmarshalIssuing(d.Issuing); err != nil || c.issuing.Serial != d.Serial {
 		return nil, ErrDamaged
 	}
@@ -161,7 +169,7 @@ func decode(b []byte) (*content, error) {
 // encode writes the file, which the caller wipes, and what c.raw is once the
 // file is in place. Fields that this version does not know are as they were.
 func (c *content) encode(st *hsm.State) (file, raw []byte, err error) {
-	d := document{Magic: magic, Version: version, Serial: c.id.Serial, Firmware: c.id.Firmware}
+	d := document{Magic: magic, Version: version, Serial: c.id.Serial, Firmware: c.id.Firmware, Auth: c.id.Auth.String()}
 	defer d.wipe()
 	if d.Issuing, err = c.issuing.Marshal(); err != nil {
 		return nil, nil, err

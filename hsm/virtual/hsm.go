@@ -35,6 +35,7 @@ var _ hsm.Driver = (*HSM)(nil)
 type CreateOptions struct {
 	Serial   string            // see certs.CheckSerial
 	Firmware string            // as 7.7.0, which it is when empty
+	Auth     hsm.Auth          // how people authenticate to it
 	Origin   *certs.OriginRoot // certifies the HSM
 }
 
@@ -59,7 +60,7 @@ func Create(path string, o CreateOptions) error {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w; an HSM is never overwritten: choose another name", path, fs.ErrExist)
 	}
-	c := &content{id: hsm.Identity{Serial: o.Serial, Firmware: o.Firmware}, issuing: issuing, raw: []byte("{}")}
+	c := &content{id: hsm.Identity{Serial: o.Serial, Firmware: o.Firmware, Auth: o.Auth}, issuing: issuing, raw: []byte("{}")}
 	b, _, err := c.encode(&hsm.State{})
 	if err != nil {
 		return err

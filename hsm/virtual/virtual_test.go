@@ -224,6 +224,7 @@ func TestFaults(t *testing.T) {
 		"short rpv":        {replace(`"rpv": null`, `"rpv": {"set":"01000000000000000000000000000000","m":1,"n":2,"value":"AAAA"}`), ErrDamaged, "backup"},
 		"unknown role":     {replace(`"pending": null`, `"pending": [{"role":"king","set":"01000000000000000000000000000000","m":1,"n":2}]`), ErrDamaged, "backup"},
 		"label of a mile":  {replace(`"label": ""`, `"label": "`+strings.Repeat("x", 33)+`"`), ErrDamaged, "backup"},
+		"unknown auth":     {replace(`"auth": "ped"`, `"auth": "smile"`), ErrDamaged, "backup"},
 		"wrong json types": {replace(`"label": ""`, `"label": 5`), ErrDamaged, "backup"},
 	} {
 		path := filepath.Join(t.TempDir(), "hsm.json")
@@ -243,6 +244,33 @@ func TestFaults(t *testing.T) {
 	}
 	if _, err := Open(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// A file from before there were two types of authentication is that of a PED
+// HSM, and says so once it is written again.
+func TestFileWithoutAuth(t *testing.T) {
+	path := create(t)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.Replace(string(b), `"auth": "ped",`, "", 1)
+	if old == string(b) {
+		t.Fatal("nothing replaced")
+	}
+	if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := open(t, path)
+	if a := h.Identity().Auth; a != hsm.AuthPED {
+		t.Errorf("%v", a)
+	}
+	if err := h.Update(func(*hsm.State) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ = os.ReadFile(path); !strings.Contains(string(b), `"auth": "ped"`) {
+		t.Error("not written")
 	}
 }
 

@@ -45,6 +45,7 @@ const (
 	TagDriver         Tag = 0x0020 // text ≤ 32, what the slot is: "virtual"
 	TagRecord         Tag = 0x0021 // u64, the number of an audit record
 	TagHash           Tag = 0x0022 // text ≤ 128, its hash in hex
+	TagAuth           Tag = 0x0023 // text ≤ 16, how people authenticate to the HSM: "ped" or "password"
 )
 
 type kind uint8
@@ -105,6 +106,7 @@ var tags = map[Tag]tagInfo{
 	TagDriver:         {"driver", kindText, 32, true},
 	TagRecord:         {"record", kindU64, 0, false},
 	TagHash:           {"hash", kindText, 128, false},
+	TagAuth:           {"auth", kindText, 16, true},
 }
 
 // String returns the tag's name, as in "slot".
