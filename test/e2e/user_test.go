@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"openped/test/lab"
+)
+
+// person is an ordinary user: with a home, and with the programs in a folder that
+// is not his, which is the current folder too.
+type person struct {
+	t    *testing.T
+	at   *lab.Lab // with the programs that he can run
+	user lab.User
+	home string
+	bin  string
+}
+
+func newPerson(t *testing.T) person {
+	t.Helper()
+	user := lab.NewUser(t)
+	l := lab.New(t, lab.Options{From: prepared(t)})
+	p := person{t: t, user: user, bin: public(t, l)}
+	p.at = elsewhere(l, p.bin)
+	home, err := os.MkdirTemp("", "openped-home-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	p.home = home
+	user.Give(t, home)
+	return p
+}
+
+// types is what he types; everything is in its usual place below his home.
+func (p person) types(line string) (stdout, stderr string, code int) {
+	p.t.Helper()
+	words := strings.Fields(strings.NewReplacer("{home}", p.home).Replace(line))
+	env := []string{"HOME=" + p.home, "OPENPED_RUNDIR="}
+	for _, v := range []string{"RUNTIME_DIR", "STATE_HOME", "CONFIG_HOME", "DATA_HOME"} {
+		env = append(env, "XDG_"+v+"=")
+	}
+	return program(p.at, env, p.user.Put, p.bin, words[0], words[1:]...)
+}
+
+// must is types for what has to succeed.
+func (p person) must(line string) string {
+	p.t.Helper()
+	stdout, stderr, code := p.types(line)
+	if code != 0 {
+		p.t.Fatalf("%s: exit code %d\n%s%s", line, code, stdout, stderr)
+	}
+	return stdout
+}
+
+// F-14: in the folder where it was installed an ordinary user may not write, and
+// PEDserver fails with RC_SOCKET_ERROR. Here it writes nothing there; and where it
+// may not write, the path is named.
+//
+// Without the remedy (folders of the user's own, internal/rundir) the start fails;
+// without the path in the error the second part does.
+func TestF14_NoRightsWhereItIsInstalled(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t)
+	start := fmt.Sprintf("pedserver -mode start -ip 127.0.0.1 -port %d -peddevice unix:{home}/ped.sock", p.at.Port)
+	says(t, p.must(start), "Background process started")
+	says(t, p.must("pedserver -mode show"), "Show command passed.")
+	p.must("pedserver -mode stop")
+
+	for _, d := range []string{".local", ".config"} { // what it made of its own
+		if err := os.RemoveAll(filepath.Join(p.home, d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(p.home, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := p.types(start)
+	if code != failed || strings.Contains(stdout, "started") || strings.Contains(stderr, "SOCKET_ERROR") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	says(t, stderr, p.home+"/.local", "permission denied")
+}
+
+// F-21: PEDclient cannot be started by an ordinary user. Here all of it works for
+// him: he owns the HSM, the sockets, the log.
+//
+// Without the remedy (folders of the user's own, internal/rundir) the start fails.
+func TestF21_PEDclientOfAnOrdinaryUser(t *testing.T) {
+	t.Parallel()
+	p := newPerson(t)
+	p.must("pedclient -mode createhsm -hsm {home}/hsm -serial 7000021 -origin {home}/origin")
+	p.must("pedclient -mode start -hsm {home}/hsm")
+	says(t, p.must("pedclient -mode show"), "7000021")
+	says(t, p.must("hsmcm slot list"), "7000021")
+	p.must("pedclient -mode stop")
+	if _, _, code := p.types("pedclient -mode show"); code != notRunning {
+		t.Errorf("show after stop: exit code %d", code)
+	}
+}
