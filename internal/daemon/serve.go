@@ -53,8 +53,8 @@ func (p *Program) daemon(job Job, dirs rundir.Dirs, child *background.Child, std
 	err = d.Run(context.Background(), func() {
 		log.Info("started", append([]any{"version", cmdline.Version, "pid", os.Getpid()}, service.Started...)...)
 		var warnings []string
-		if log.Warning != "" {
-			warnings = []string{log.Warning}
+		if w := log.Warning(); w != "" {
+			warnings = []string{w}
 		}
 		child.Report(background.Report{Ready: true, Warnings: warnings})
 	}, service.Serve)
@@ -62,16 +62,9 @@ func (p *Program) daemon(job Job, dirs rundir.Dirs, child *background.Child, std
 	return err
 }
 
-// openLog opens the log file; in the foreground the terminal or the journal is
-// the log unless a file was named. A crash of the detached process writes its
-// trace there too.
+// openLog opens the log. A crash of the detached process writes its trace there
+// too.
 func (p *Program) openLog(o *Options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) *logs.Log {
-	lo := logs.Options{Path: o.LogFile, Stderr: stderr, Levels: o.Levels, Crash: child != nil}
-	if child != nil || o.LogFile != "" {
-		lo.Second = filepath.Join(dirs.State, p.LogName)
-		if lo.Path == "" {
-			lo.Path = lo.Second
-		}
-	}
-	return logs.Open(lo)
+	return logs.Open(logs.Options{Path: o.LogFile, Default: filepath.Join(dirs.State, p.LogName), Stderr: stderr,
+		Background: child != nil, Levels: o.Levels, Crash: child != nil})
 }

@@ -1,123 +1,110 @@
 package logs
 
 import (
-	"context"
-	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
+	"sync/atomic"
 )
 
-// LevelTrace is below slog.LevelDebug and switched by -logtrace.
-const LevelTrace = slog.Level(-8)
+// DefaultMaxKB is the size, in KB, at which a log file is moved to NAME.1, in
+// place of the one that was moved there before.
+const DefaultMaxKB = 8192
 
-// Levels are the four switches. Each is on its own: errors without warnings
-// are possible.
-type Levels struct {
-	Info, Warning, Error, Trace bool
-}
-
-// DefaultLevels is everything but trace.
-var DefaultLevels = Levels{Info: true, Warning: true, Error: true}
-
-func (l Levels) enabled(v slog.Level) bool {
-	switch {
-	case v >= slog.LevelError:
-		return l.Error
-	case v >= slog.LevelWarn:
-		return l.Warning
-	case v >= slog.LevelInfo:
-		return l.Info
-	}
-	return l.Trace
-}
-
-// Options say where the log goes.
+// Options say where the log goes: to Path if that is named, else to Default if
+// nobody reads Stderr or the file is wanted all the same, else to Stderr. What
+// can not be written goes to Default, or else to Stderr.
 type Options struct {
-	Path   string    // wanted file
-	Second string    // tried when Path can not be written; may be empty
-	Stderr io.Writer // used when no file can be written
-	Levels Levels
-	Crash  bool // the trace of a crash of this process goes to the file too
-
-	max int64 // for tests; 0: MaxSize
+	Path       string
+	Default    string // the program's own file; may be empty
+	Stderr     io.Writer
+	Background bool // nobody reads Stderr: no terminal, no journal
+	Local      bool // the program's own file, though somebody reads Stderr
+	Levels     Levels
+	MaxKB      int  // 0: DefaultMaxKB
+	Crash      bool // the trace of a crash of this process goes to the file too
 }
 
 // Log is an open log.
 type Log struct {
 	*slog.Logger
-	Path    string // the file in use, or "stderr"
-	Warning string // why it is not the wanted file; empty if it is
-	file    *file
+	levels *atomic.Pointer[Levels]
+	queue  *queue
+	sink   *sink // of the queue's goroutine
 }
 
 // Open opens the log. It always returns a usable one. A file never grows beyond
-// MaxSize, with one older one beside it.
+// its bound, with one older one beside it.
 func Open(o Options) *Log {
-	l := &Log{Path: "stderr"}
-	if o.max == 0 {
-		o.max = MaxSize
+	if o.Path == "" && (o.Background || o.Local) {
+		o.Path = o.Default
 	}
-	var w io.Writer
-	for i, path := range []string{o.Path, o.Second} {
-		if path == "" || i > 0 && path == o.Path {
-			continue
+	if o.MaxKB == 0 {
+		o.MaxKB = DefaultMaxKB
+	}
+	s := &sink{want: absolute(o.Path), second: absolute(o.Default), stderr: o.Stderr, max: int64(o.MaxKB) << 10, crash: o.Crash}
+	if s.stderr == nil {
+		s.stderr = io.Discard
+	}
+	s.open()
+	l := &Log{queue: newQueue(s), sink: s}
+	h, levels := newHandler(l.queue, o.Levels)
+	l.Logger, l.levels = slog.New(h), levels
+	if w := l.Warning(); w != "" {
+		l.Warn(w)
+		if s.file != nil && !o.Background {
+			_, _ = s.stderr.Write(note(w))
 		}
-		f, err := openFile(path, o.max, o.Crash)
-		if err == nil {
-			l.file, l.Path, w = f, f.path, f
-			break
-		}
-		if l.Warning == "" {
-			l.Warning = fmt.Sprintf("can not write log file: %v", err)
-		}
-	}
-	if w == nil {
-		w = o.Stderr
-	}
-	if l.Warning != "" {
-		l.Warning += "; logging to " + l.Path
-	}
-	l.Logger = slog.New(New(w, o.Levels))
-	if l.Warning != "" {
-		l.Warn(l.Warning)
 	}
 	return l
 }
 
-// Close closes the file.
-func (l *Log) Close() error {
-	if l.file == nil {
-		return nil
+// absolute makes a path independent of the current folder, which a daemon leaves.
+func absolute(path string) string {
+	if path == "" {
+		return ""
 	}
-	return l.file.Close()
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
-// New returns a handler that writes one line per record and obeys the switches.
-func New(w io.Writer, levels Levels) slog.Handler {
-	return &handler{levels: levels, Handler: slog.NewTextHandler(w, &slog.HandlerOptions{
-		Level: LevelTrace,
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.LevelKey {
-				if v, ok := a.Value.Any().(slog.Level); ok && v < slog.LevelInfo {
-					return slog.String(slog.LevelKey, "TRACE")
-				}
-			}
-			return a
-		},
-	})}
+// Place returns the file in use now, or "stderr".
+func (l *Log) Place() string { return l.sink.state.Load().place }
+
+// Warning says why the log is not in the file that was wanted, or not whole;
+// empty if all is well.
+func (l *Log) Warning() string { return l.sink.state.Load().warning }
+
+// SetLevels changes the switches of this log and of all loggers made from it.
+func (l *Log) SetLevels(v Levels) { l.levels.Store(&v) }
+
+// SetMaxKB changes the bound of the file; 0 is DefaultMaxKB.
+func (l *Log) SetMaxKB(kb int) {
+	if kb == 0 {
+		kb = DefaultMaxKB
+	}
+	l.queue.do(func() { l.sink.resize(int64(kb) << 10) })
 }
 
-type handler struct {
-	slog.Handler
-	levels Levels
+// SetPath makes another file the wanted one. An empty path is the program's own
+// file if the log is in a file, else nothing changes.
+func (l *Log) SetPath(path string) {
+	l.queue.do(func() {
+		if path == "" && l.sink.want != "" {
+			path = l.sink.second
+		}
+		if path != "" {
+			l.sink.want = absolute(path)
+			l.sink.open()
+		}
+	})
 }
 
-func (h *handler) Enabled(_ context.Context, v slog.Level) bool { return h.levels.enabled(v) }
+// Reopen opens the file anew, which may have been moved away, and looks for the
+// wanted one again.
+func (l *Log) Reopen() { l.queue.do(l.sink.open) }
 
-func (h *handler) WithAttrs(a []slog.Attr) slog.Handler {
-	return &handler{h.Handler.WithAttrs(a), h.levels}
-}
-
-func (h *handler) WithGroup(name string) slog.Handler {
-	return &handler{h.Handler.WithGroup(name), h.levels}
-}
+// Close closes the file. What is logged from then on is gone.
+func (l *Log) Close() error { return l.queue.close() }

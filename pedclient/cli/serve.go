@@ -41,7 +41,7 @@ func (j *job) Open(env daemon.Env) (*daemon.Service, error) {
 		Status: func() any {
 			st := client.Status()
 			st.Hostname, _ = os.Hostname()
-			st.Version, st.PID, st.LogFile, st.Socket = cmdline.VersionText(), os.Getpid(), env.Log.Path, socket.Addr().String()
+			st.Version, st.PID, st.LogFile, st.Socket = cmdline.VersionText(), os.Getpid(), env.Log.Place(), socket.Addr().String()
 			return st
 		},
 		Started: []any{"slots", len(j.hsm), "socket", socket.Addr().String()},

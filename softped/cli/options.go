@@ -225,9 +225,6 @@ func (o *options) log(stderr io.Writer) (*slog.Logger, func()) {
 		return slog.New(logs.New(stderr, o.levels)), func() {}
 	}
 	l := logs.Open(logs.Options{Path: o.logPath, Stderr: stderr, Levels: o.levels})
-	if l.Warning != "" {
-		l.Warn(l.Warning)
-	}
 	return l.Logger, func() { l.Close() }
 }
 
