@@ -19,7 +19,7 @@ import (
 const (
 	passwordDigits = 8
 	passwordTime   = 10 * time.Minute // from Begin to both tags
-	orangeTime     = time.Hour        // likewise: sixteen orange keys and their PINs
+	orangeTime     = 4 * time.Hour    // likewise: sixteen orange keys and their PINs, a quarter of an hour each
 	slowest        = 60 * time.Second
 )
 
