@@ -1,0 +1,16 @@
+package linkid
+
+import (
+	"errors"
+
+	"openped/internal/setting"
+)
+
+// CheckName returns an error unless name can stand in a file name, in a section
+// of a configuration file, and in a certificate.
+func CheckName(name string) error {
+	if name == "" {
+		return errors.New("a name has 1 to 64 letters, digits, dots, dashes and underscores")
+	}
+	return setting.CheckName(name)
+}
