@@ -11,4 +11,7 @@
 // outcome is known; nothing of the old world is given up before the one rename
 // that commits the new one; and nobody's person is waited for while a lock is
 // held.
+//
+// Every age and wait here is on the monotonic clock; what is durable is counted,
+// not dated. Setting the host's clock lengthens no lock-out and opens nothing.
 package hsm

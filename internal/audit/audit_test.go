@@ -52,6 +52,34 @@ func filled(t *testing.T, n int) (string, *Log) {
 	return path, l
 }
 
+// A clock that is set back or forth, by a day or by decades, shows in the log
+// and breaks nothing: order is the chain's, distances are those of mono_ns.
+func TestClockJumps(t *testing.T) {
+	path, l := filled(t, 1)
+	now := time.Now()
+	for i, by := range []time.Duration{24 * time.Hour, -24 * time.Hour, 70 * 365 * 24 * time.Hour, -50 * 365 * 24 * time.Hour, 0} {
+		r := sample(i + 1)
+		r.Time = now.Add(by)
+		if err := l.Append(r); err != nil {
+			t.Fatalf("%v: %v", by, err)
+		}
+	}
+	l.Close()
+	l = open(t, path)
+	if n, err := verify(l); n != 6 || err != nil {
+		t.Errorf("verify: %d, %v", n, err)
+	}
+	all, err := records(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range all[1:] {
+		if d := r.MonoNs - all[i].MonoNs; d <= 0 || d > int64(time.Minute) {
+			t.Errorf("record %d is %v after the one before", r.Seq, time.Duration(d))
+		}
+	}
+}
+
 func TestAppendReopenVerify(t *testing.T) {
 	path, l := filled(t, 3)
 	l.Close()

@@ -24,7 +24,8 @@ const (
 // moved or replaced the file: nothing is written over that.
 var ErrTouched = errors.New("the file was changed, moved or replaced by somebody else")
 
-// started anchors MonoNs: differences of it are on the monotonic clock.
+// started anchors MonoNs: differences of it are on the monotonic clock. A
+// record's Time is the wall clock's, for people: nothing is decided by it.
 var started = time.Now()
 
 // Log is an open audit log. It may be used from several goroutines; only one
