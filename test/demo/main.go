@@ -34,7 +34,7 @@ func run(bin string, interactive, keep bool, pace time.Duration) int {
 		fmt.Fprintln(os.Stderr, "demo: the interactive demo needs a terminal; without one leave INTERACTIVE out")
 		return 1
 	}
-	s, err := lab.NewStage(bin)
+	s, err := lab.NewStage(bin, "")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		return 2

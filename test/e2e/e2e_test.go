@@ -5,44 +5,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"openped/test/lab"
 )
 
-func TestMain(m *testing.M) {
-	lab.Main(m, func() { _ = os.RemoveAll(saved.dir); _ = os.RemoveAll(savedMany.dir) })
-}
-
-var saved struct {
-	once sync.Once
-	dir  string
-}
+func TestMain(m *testing.M) { lab.Main(m) }
 
 // prepared is the folder of a lab with a paired PED and an initialised HSM, made
 // once.
-func prepared(t *testing.T) string {
-	t.Helper()
-	saved.once.Do(func() {
-		l := lab.Start(t, lab.Options{})
-		l.Pair()
-		l.Init()
-		dir, err := os.MkdirTemp("", "openped-e2e-")
-		if err == nil {
-			err = os.CopyFS(dir, os.DirFS(l.Save()))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		saved.dir = dir
-	})
-	if saved.dir == "" {
-		t.Fatal("the lab could not be prepared")
-	}
-	return saved.dir
-}
+func prepared(t *testing.T) string { t.Helper(); return lab.Prepared(t, 1) }
 
 // ready is a lab that goes on from there, connected.
 func ready(t *testing.T, o lab.Options) *lab.Lab {

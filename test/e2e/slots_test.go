@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,50 +13,6 @@ import (
 // own.
 const manySlots = 3
 
-var savedMany struct {
-	once sync.Once
-	dir  string
-}
-
-// preparedMany is the folder of a lab with several initialised HSMs of one
-// owner, made once: the same custodians for all.
-func preparedMany(t *testing.T) string {
-	t.Helper()
-	savedMany.once.Do(func() {
-		l := lab.Start(t, lab.Options{HSMs: manySlots})
-		everybody := lab.Everybody()
-		reuse := everybody
-		reuse.ReuseOrange, reuse.ReuseBlue, reuse.ReuseRed = lab.Orange, lab.Blue, lab.Red
-		l.Pair()
-		l.Init()
-		l.Must("ped disconnect", lab.People{})
-		for n := 2; n <= manySlots; n++ {
-			slot := "-slot " + lab.Serial(n)[6:]
-			if err := l.PED().Mode("pair"); err != nil {
-				t.Fatal(err)
-			}
-			l.Must(l.Connect("-password", slot), everybody)
-			l.Must("ped vector init "+slot, reuse)
-			l.Must("ped disconnect "+slot, lab.People{})
-			l.Must(l.Connect(slot), everybody)
-			l.Must("hsm init -label lab -force "+slot, reuse)
-			l.Must("ped disconnect "+slot, lab.People{})
-		}
-		dir, err := os.MkdirTemp("", "openped-e2e-")
-		if err == nil {
-			err = os.CopyFS(dir, os.DirFS(l.Save()))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		savedMany.dir = dir
-	})
-	if savedMany.dir == "" {
-		t.Fatal("the lab could not be prepared")
-	}
-	return savedMany.dir
-}
-
 // workstation is one of several: a PED and a pedserver, and the console at which
 // its HSM is asked, which is the rack's.
 type workstation struct {
@@ -68,10 +23,10 @@ type workstation struct {
 // several starts a rack with several HSMs, and a workstation for each.
 func several(t *testing.T) (rack *lab.Lab, desks []workstation) {
 	t.Helper()
-	rack = lab.New(t, lab.Options{From: preparedMany(t)})
+	rack = lab.New(t, lab.Options{From: lab.Prepared(t, manySlots)})
 	rack.StartClient()
 	for range manySlots {
-		desk := lab.New(t, lab.Options{From: preparedMany(t)})
+		desk := lab.New(t, lab.Options{From: lab.Prepared(t, manySlots)})
 		desk.StartPED()
 		desk.StartServer()
 		c, err := lab.StartConsole(rack.Stage)

@@ -49,6 +49,7 @@ func Main(m *testing.M, after ...func()) {
 			_ = os.RemoveAll(b.dir)
 		}
 	}
+	forgetPrepared()
 	os.Exit(code)
 }
 

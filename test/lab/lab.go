@@ -27,6 +27,7 @@ type Options struct {
 	IP     string           // what pedserver listens on; "" is 127.0.0.1, Any all addresses
 	At     string           // where pedclient finds it; "" is 127.0.0.1
 	Port   int              // pedserver's; 0 is a free one of this host's
+	Folder string           // where the lab's folder is made; "" is the system's temporary one
 }
 
 // Any is an Options.IP: no -ip at all.
@@ -58,7 +59,7 @@ func New(t testing.TB, o Options) *Lab {
 	if o.Clock {
 		bin = ClockedBin
 	}
-	s, err := NewStage(bin(t))
+	s, err := NewStage(bin(t), o.Folder)
 	if err != nil {
 		t.Fatal(err)
 	}

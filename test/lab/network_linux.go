@@ -154,23 +154,32 @@ func (h *Host) Listen(addr string) (l net.Listener, err error) {
 	return l, err
 }
 
-// enter runs f in a thread that is on the host and ends with f: a socket stays
-// where it was made.
+// enter runs f in a thread that is on the host meanwhile: a socket stays where it
+// was made. The thread must live on: what it has started would end with it.
 func (h *Host) enter(f func(), err *error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread must not serve anybody else
-		ns, e := os.Open(filepath.Join("/run/netns", h.ns))
-		if e == nil {
-			defer ns.Close()
-			e = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
-		}
-		if e != nil {
-			*err = fmt.Errorf("enter %s: %w", h.ns, e)
-			return
-		}
-		f()
-	}()
-	<-done
+	runtime.LockOSThread()
+	home, e := os.Open("/proc/thread-self/ns/net")
+	if e == nil {
+		defer home.Close()
+		e = setns(filepath.Join("/run/netns", h.ns))
+	}
+	if e != nil {
+		runtime.UnlockOSThread()
+		*err = fmt.Errorf("enter %s: %w", h.ns, e)
+		return
+	}
+	f()
+	if e := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); e != nil {
+		panic(fmt.Sprintf("a thread cannot leave %s: %v", h.ns, e))
+	}
+	runtime.UnlockOSThread()
+}
+
+func setns(path string) error {
+	ns, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	return unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
 }

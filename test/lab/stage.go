@@ -29,14 +29,14 @@ type Stage struct {
 	procs []*Process
 }
 
-// NewStage makes a stage in a new folder below the system's temporary one: its
-// path has to be short enough for sockets.
-func NewStage(bin string) (*Stage, error) {
+// NewStage makes a stage in a new folder below parent, or the system's temporary
+// one: its path has to be short enough for sockets.
+func NewStage(bin, parent string) (*Stage, error) {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "openped-")
+	dir, err := os.MkdirTemp(parent, "openped-")
 	if err != nil {
 		return nil, err
 	}
