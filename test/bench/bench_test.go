@@ -4,19 +4,40 @@ import (
 	"bytes"
 	"crypto/tls"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"testing"
 )
 
-// TestMeasure runs everything once and reads the lines: names, and values that
-// can be. It judges no speed.
-func TestMeasure(t *testing.T) {
+var once = plan{min: 1, max: 1}
+
+// TestChannel runs everything about the channel once and reads the lines: names,
+// and values that can be. It judges no speed.
+func TestChannel(t *testing.T) {
 	var out bytes.Buffer
-	once := plan{min: 1, max: 1}
-	if err := measure(&out, once, once); err != nil {
+	if err := measureChannel(&out, once, once); err != nil {
 		t.Fatal(err)
 	}
+	wantLines(t, &out, "handshake_rpv_vs_primitives", "handshake_rpv_vs_tls13", "handshake_rpv_cold_vs_tls13", "handshake_rpv_ms",
+		"handshake_tls13_ms", "record_16k_vs_ctr_hmac", "record_16k_allocs", "record_16k_mib_per_s")
+}
+
+// TestDaemons does the same with the real programs.
+func TestDaemons(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the memory of a process is read from /proc")
+	}
+	var out bytes.Buffer
+	if err := measureDaemons(&out, plan{min: 11, max: 11}, once); err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, &out, "relay_frame_added_us", "cable_frame_us", "start_to_ready_ms", "pedclient_start_to_ready_ms", "pedserver_idle_rss_mb", "pedclient_idle_rss_mb")
+}
+
+// wantLines checks that out has these lines, each with a value that can be.
+func wantLines(t *testing.T, out *bytes.Buffer, want ...string) {
+	t.Helper()
 	var names []string
 	for _, m := range regexp.MustCompile(`(?m)^(\w+) (\d+(?:\.\d+)?)$`).FindAllStringSubmatch(out.String(), -1) {
 		names = append(names, m[1])
@@ -28,10 +49,8 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%v allocations per record", v)
 		}
 	}
-	want := []string{"handshake_rpv_vs_primitives", "handshake_rpv_vs_tls13", "handshake_rpv_cold_vs_tls13", "handshake_rpv_ms",
-		"handshake_tls13_ms", "record_16k_vs_ctr_hmac", "record_16k_allocs", "record_16k_mib_per_s"}
 	if !slices.Equal(names, want) || bytes.Count(out.Bytes(), []byte("\n")) != len(want) {
-		t.Errorf("printed:\n%s", &out)
+		t.Errorf("printed:\n%s", out)
 	}
 }
 

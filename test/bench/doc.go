@@ -1,6 +1,7 @@
 // Command bench measures the secure channel (docs/SPEC.md, "The secure
-// channel") against what it is made of, and against TLS. It prints one
-// "name value" per line and judges nothing: it fails only if something breaks.
+// channel") against what it is made of, and against TLS, and what the real
+// daemons cost. It prints one "name value" per line and judges nothing: it fails
+// only if something breaks.
 //
 //	handshake_rpv_vs_primitives  a handshake in mode rpv, both sides, divided by the sum of its cryptographic primitives
 //	handshake_rpv_vs_tls13       the same, divided by a mutual TLS 1.3 handshake, both sides
@@ -15,4 +16,13 @@
 // The sides of a ratio run in turn, in alternating order, and each round gives
 // one ratio; a line is the median of the rounds. All runs on one processor, so
 // that time is work: no side gains by having two goroutines.
+//
+// The daemons are programs of their own, on all processors:
+//
+//	relay_frame_added_us         what a frame to or from the PED costs more because pedserver carries it, over TCP on loopback
+//	cable_frame_us               what it costs on the cable alone (a unix socket, and an echo for firmware)
+//	start_to_ready_ms            `pedserver -mode start`, from its call to its end: the background process is ready
+//	pedclient_start_to_ready_ms  the same with pedclient and one HSM
+//	pedserver_idle_rss_mb        resident memory, shared pages included, 3 s after the start
+//	pedclient_idle_rss_mb
 package main
