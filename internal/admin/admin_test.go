@@ -46,9 +46,9 @@ func TestCalls(t *testing.T) {
 	if err != nil || fi.Mode().Perm() != 0o660 {
 		t.Errorf("%v %v", fi.Mode(), err)
 	}
-	s := NewServer(slog.New(slog.DiscardHandler), map[string]Handler{
-		"GET /v1/show":  func(context.Context) (any, error) { return map[string]int{"a": 1}, nil },
-		"POST /v1/fail": func(context.Context) (any, error) { return nil, hinted{} },
+	s := NewServer(t.Context(), slog.New(slog.DiscardHandler), map[string]Handler{
+		"GET /v1/show":  Get(func(context.Context) (any, error) { return map[string]int{"a": 1}, nil }),
+		"POST /v1/fail": Get(func(context.Context) (any, error) { return nil, hinted{} }),
 	})
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
@@ -61,10 +61,10 @@ func TestCalls(t *testing.T) {
 	if err := c.Get(t.Context(), "/v1/show", &out); err != nil || out.A != 1 {
 		t.Errorf("%v %v", out, err)
 	}
-	if err := c.Post(t.Context(), "/v1/fail", &out); err == nil || err.Error() != "x: no; try again" {
+	if err := c.Post(t.Context(), "/v1/fail", nil, &out); err == nil || err.Error() != "no; try again" {
 		t.Errorf("%v", err)
 	}
-	if err := c.Post(t.Context(), "/v1/show", &out); err == nil || !strings.Contains(err.Error(), "405") {
+	if err := c.Post(t.Context(), "/v1/show", nil, &out); err == nil || !strings.Contains(err.Error(), "405") {
 		t.Errorf("wrong method: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

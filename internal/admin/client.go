@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"openped/internal/cmdline"
+	"openped/internal/rc"
 	"openped/internal/rundir"
 )
 
@@ -24,9 +27,11 @@ var ErrForeign = errors.New("runs for another user")
 
 // Client calls one daemon.
 type Client struct {
-	name string
-	path string
-	http *http.Client
+	name    string
+	place   string // socket or address
+	remote  bool
+	timeout time.Duration
+	http    *http.Client
 }
 
 // NewClient returns a client for the daemon called name, whose socket is
@@ -39,60 +44,109 @@ func NewClient(dirs rundir.Dirs, name string, timeout time.Duration) (*Client, e
 	if err := rundir.CheckClient(dirs.Run); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	return &Client{name: name, path: path, http: &http.Client{
-		Timeout: timeout,
-		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "unix", path)
-			},
-		},
-	}}, nil
+	return newClient(name, path, timeout, func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}), nil
+}
+
+// NewRemote returns a client for the daemon called name on another host. Dial
+// makes a connection on which both have authenticated each other; addr is for
+// messages.
+func NewRemote(name, addr string, dial func(context.Context) (net.Conn, error), timeout time.Duration) *Client {
+	c := newClient(name, addr, timeout, dial)
+	c.remote = true
+	return c
+}
+
+func newClient(name, place string, timeout time.Duration, dial func(context.Context) (net.Conn, error)) *Client {
+	return &Client{name: name, place: place, timeout: timeout, http: &http.Client{Transport: &http.Transport{
+		DisableKeepAlives:  true,
+		DisableCompression: true,
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+	}}}
+}
+
+// Within returns the same client with another time for each call.
+func (c *Client) Within(timeout time.Duration) *Client {
+	d := *c
+	d.timeout = timeout
+	return &d
 }
 
 // Get asks GET path and decodes the answer into out.
 func (c *Client) Get(ctx context.Context, path string, out any) error {
-	return c.call(ctx, http.MethodGet, path, out)
+	return c.call(ctx, http.MethodGet, path, nil, out)
 }
 
-// Post asks POST path and decodes the answer into out.
-func (c *Client) Post(ctx context.Context, path string, out any) error {
-	return c.call(ctx, http.MethodPost, path, out)
+// Post asks POST path with in as JSON, unless that is nil, and decodes the answer
+// into out.
+func (c *Client) Post(ctx context.Context, path string, in, out any) error {
+	return c.call(ctx, http.MethodPost, path, in, out)
 }
 
-func (c *Client) call(ctx context.Context, method, path string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://local"+path, nil)
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://local"+path, body)
 	if err != nil {
 		return err
 	}
 	resp, err := c.http.Do(req)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%s is %w (%s)", c.name, ErrNotRunning, c.path)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s %w: %s: permission denied", c.name, ErrForeign, c.path)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("%s closed the connection: it runs for another user or is ending", c.name)
-	case err != nil:
-		return fmt.Errorf("%s does not answer on %s: %w", c.name, c.path, errors.Unwrap(err))
+	if err != nil {
+		return c.explain(ctx, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("%s: read answer: %w", c.name, err)
+		return c.explain(ctx, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		var f failure
-		if json.Unmarshal(body, &f) != nil || f.Error == "" {
+		if json.Unmarshal(answer, &f) != nil || f.Error == "" {
 			f.Error = "refused: " + resp.Status
 		}
-		if f.Hint != "" {
-			f.Error += "; " + f.Hint
-		}
-		return fmt.Errorf("%s: %s", c.name, f.Error)
+		return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.Code(f.RC), Err: errors.New(f.Error), Hint: f.Hint}
 	}
-	if err := json.Unmarshal(body, out); err != nil {
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("%s: unreadable answer: %w", c.name, err)
 	}
 	return nil
+}
+
+// explain says what a call that got no answer means.
+func (c *Client) explain(ctx context.Context, err error) error {
+	var ee *cmdline.ExitError
+	switch {
+	case errors.As(err, &ee): // the dialler has explained it
+		return ee
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		hint := ""
+		if !c.remote {
+			hint = "end it with " + c.name + " -mode stop -force if it stays so"
+		}
+		return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.OperationTimedOut, Hint: hint,
+			Err: fmt.Errorf("%s did not answer on %s within %v", c.name, c.place, c.timeout)}
+	case c.remote:
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%s is %w (%s)", c.name, ErrNotRunning, c.place)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s %w: %s: permission denied", c.name, ErrForeign, c.place)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%s closed the connection: it runs for another user or is ending", c.name)
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner
+	}
+	return fmt.Errorf("%s does not answer on %s: %w", c.name, c.place, err)
 }

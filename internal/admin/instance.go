@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"openped/internal/atomicfile"
@@ -101,6 +102,29 @@ func (i *Instance) Close() {
 		_ = l.Close()
 	}
 	i.unlock()
+}
+
+// Sweep removes what a daemon called name left that was killed: its lock, its
+// socket, and the other sockets named. It does nothing while one lives.
+func Sweep(dirs rundir.Dirs, name string, sockets ...string) {
+	lock, err := dirs.Socket(name + ".lock")
+	if err != nil {
+		return
+	}
+	if _, err := os.Stat(dirs.Run); err != nil {
+		return
+	}
+	unlock, err := atomicfile.Lock(lock)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	for _, s := range append(sockets, name+".sock") {
+		path := filepath.Join(dirs.Run, s)
+		if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() == fs.ModeSocket {
+			_ = os.Remove(path)
+		}
+	}
 }
 
 // WaitGone waits until no process claims name any more. The error of a process

@@ -2,87 +2,93 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
-	"openped/internal/peercred"
+	"openped/internal/strangers"
 )
-
-// Handler answers one endpoint with something that encodes as JSON.
-type Handler func(ctx context.Context) (any, error)
-
-// Hinter is an error with a remedy of one line.
-type Hinter interface{ Hint() string }
 
 // Server serves the endpoints of one daemon.
 type Server struct {
-	http *http.Server
-	log  *slog.Logger
+	http  *http.Server
+	quiet *strangers.Quiet
+	long  chan struct{} // a place for each call that may take long
+	stop  context.CancelFunc
 }
 
-// NewServer returns a server with endpoints by "METHOD /path".
-func NewServer(log *slog.Logger, endpoints map[string]Handler) *Server {
+// NewServer returns a server with endpoints by "METHOD /path". Calls that are
+// under way are cancelled when ctx ends.
+func NewServer(ctx context.Context, log *slog.Logger, endpoints map[string]Handler) *Server {
+	s := &Server{quiet: strangers.NewQuiet(log), long: make(chan struct{}, maxLong)}
 	mux := http.NewServeMux()
 	for pattern, h := range endpoints {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { answer(w, r, h) })
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
-	return &Server{log: log, http: &http.Server{
-		Handler:           http.MaxBytesHandler(mux, maxBody),
-		ReadTimeout:       5 * time.Second,
-		ReadHeaderTimeout: 5 * time.Second,
-		WriteTimeout:      10 * time.Second,
-		IdleTimeout:       30 * time.Second,
+	ctx, s.stop = context.WithCancel(ctx)
+	s.http = &http.Server{
+		Handler: http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if g := callerOf(r.Context()).guest; g != nil {
+				g.Heard()
+			}
+			mux.ServeHTTP(w, r)
+		}), maxBody),
+		ReadTimeout:       requestTime,
+		ReadHeaderTimeout: requestTime,
+		WriteTimeout:      requestTime + writeTime,
 		MaxHeaderBytes:    8 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}}
+		ErrorLog:          slog.NewLogLogger(quietly{s.quiet}, slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withCaller,
+	}
+	s.http.SetKeepAlivesEnabled(false)
+	go s.quiet.Run(ctx)
+	return s
 }
 
-const maxBody = 64 << 10 // of a request or an answer, in bytes
+// quietly logs what callers provoke in the HTTP server.
+type quietly struct{ q *strangers.Quiet }
+
+func (h quietly) Enabled(context.Context, slog.Level) bool { return true }
+func (h quietly) Handle(_ context.Context, r slog.Record) error {
+	h.q.Say(r.Level, netip.Addr{}, "administration", "err", r.Message)
+	return nil
+}
+func (h quietly) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h quietly) WithGroup(string) slog.Handler      { return h }
 
 // Serve answers the daemon's own user and root on l until Shutdown.
 func (s *Server) Serve(l *net.UnixListener) error {
-	err := s.http.Serve(peercred.Filter{
-		UnixListener: l,
-		Allow:        peercred.Peer.Owner,
-		Refuse: func(p peercred.Peer, err error) {
-			s.log.Warn("refused local administration", "uid", p.UID, "pid", p.PID, "err", err)
-		},
-	})
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
+	d := s.newDoor(l, localPlaces, localPlaces)
+	go d.run(d.local)
+	return s.open(d)
 }
 
-// Shutdown closes the socket, which removes it, and lets running answers end
-// until ctx does.
+// ServeRemote answers administrators whom secure lets in, on l until Shutdown.
+func (s *Server) ServeRemote(l net.Listener, secure Secure) error {
+	d := s.newDoor(l, remotePlaces, perAddress)
+	go d.run(d.remote(secure))
+	return s.open(d)
+}
+
+func (s *Server) open(d *door) error {
+	if err := s.http.Serve(d); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown closes the listeners, which removes the socket, cancels what is
+// under way and lets answers end until ctx does.
 func (s *Server) Shutdown(ctx context.Context) {
+	s.stop()
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close()
 	}
 }
 
-type failure struct {
-	Error string `json:"error"`
-	Hint  string `json:"hint,omitempty"`
-}
-
-func answer(w http.ResponseWriter, r *http.Request, h Handler) {
-	v, err := h(r.Context())
-	w.Header().Set("Content-Type", "application/json")
-	if err != nil {
-		f := failure{Error: err.Error()}
-		var hint Hinter
-		if errors.As(err, &hint) {
-			f.Hint = hint.Hint()
-		}
-		w.WriteHeader(http.StatusInternalServerError)
-		_ = json.NewEncoder(w).Encode(f)
-		return
-	}
-	_ = json.NewEncoder(w).Encode(v)
-}
+// shutdownTime is for the answers that are under way at the end.
+const shutdownTime = time.Second

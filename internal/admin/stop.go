@@ -26,8 +26,9 @@ const (
 // Stop ends the daemon called name and waits until it is gone, at most timeout:
 // it asks, again while a daemon that is starting does not listen yet, and sends
 // SIGTERM at half of the time. With force, a process that is not gone by then is
-// killed. The error wraps ErrNotRunning if there is none.
-func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Duration, force bool) error {
+// killed, and what it leaves is removed: its lock, its socket and the other
+// sockets named. The error wraps ErrNotRunning if there is none.
+func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Duration, force bool, sockets ...string) error {
 	lock, err := dirs.Socket(name + ".lock")
 	if err != nil {
 		return err
@@ -53,6 +54,7 @@ func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Durat
 		return err
 	}
 	if WaitGone(ctx, dirs, name) == nil {
+		Sweep(dirs, name, sockets...)
 		return nil
 	}
 	if !force {
@@ -66,6 +68,7 @@ func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Durat
 	if WaitGone(ctx, dirs, name) != nil {
 		return fmt.Errorf("process %d does not even die", pid)
 	}
+	Sweep(dirs, name, sockets...)
 	return nil
 }
 
@@ -76,7 +79,7 @@ func ask(ctx context.Context, c *Client, dirs rundir.Dirs, name string, d time.D
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	for asked := false; ; {
-		err := c.Post(ctx, "/v1/stop", new(Stopping))
+		err := c.Post(ctx, "/v1/stop", nil, new(Stopping))
 		if errors.Is(err, ErrForeign) {
 			return false, err
 		}
