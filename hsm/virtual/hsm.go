@@ -24,9 +24,11 @@ type HSM struct {
 	unlock func()
 	write  func(path string, data []byte, perm fs.FileMode) error
 
-	mu  sync.RWMutex
-	c   *content
-	bad error // the file's content is not known any more
+	writing sync.Mutex // held while the file is written; before mu
+	bad     error      // the file's content is not known any more
+
+	mu sync.RWMutex // of c.state: a disk that hangs keeps nobody from looking
+	c  *content
 }
 
 var _ hsm.Driver = (*HSM)(nil)
@@ -171,12 +173,12 @@ func (h *HSM) View(f func(*hsm.State)) {
 
 // Update implements hsm.Driver: one atomic write of the whole file.
 func (h *HSM) Update(f func(*hsm.State) error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	if h.bad != nil {
 		return h.bad
 	}
-	old := h.c.state
+	old := h.c.state // only we change it
 	st := old.Clone()
 	if err := f(st); err != nil {
 		dropNew(old, st)
@@ -190,9 +192,17 @@ func (h *HSM) Update(f func(*hsm.State) error) error {
 	if err != nil {
 		return h.afterFailure(err, old, st)
 	}
-	dropNew(st, old)
-	h.c.state, h.c.raw = st, raw
+	h.c.raw = raw
+	h.show(st)
+	dropNew(st, old) // nobody looks at it any more
 	return nil
+}
+
+// show makes st the state that View sees.
+func (h *HSM) show(st *hsm.State) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.c.state = st
 }
 
 // afterFailure finds out what a failed write has left in the file. Nearly always
@@ -225,13 +235,14 @@ func dropNew(keep, drop *hsm.State) {
 
 // Close implements hsm.Driver.
 func (h *HSM) Close() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+	h.writing.Lock()
+	defer h.writing.Unlock()
 	if h.unlock == nil {
 		return nil
 	}
-	destroy(h.c.state)
-	h.c.state = &hsm.State{}
+	old := h.c.state
+	h.show(&hsm.State{})
+	destroy(old)
 	h.bad = fmt.Errorf("%s: %w", h.path, fs.ErrClosed)
 	h.unlock()
 	h.unlock = nil

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"openped/certs"
 	"openped/hsm"
@@ -271,6 +272,34 @@ func TestFileWithoutAuth(t *testing.T) {
 	}
 	if b, _ = os.ReadFile(path); !strings.Contains(string(b), `"auth": "ped"`) {
 		t.Error("not written")
+	}
+}
+
+// A disk that hangs keeps nobody from looking at what the HSM was before.
+func TestHungDisk(t *testing.T) {
+	h := open(t, create(t))
+	write, begun, wait := h.write, make(chan bool), make(chan bool)
+	h.write = func(path string, data []byte, perm fs.FileMode) error {
+		close(begun)
+		<-wait
+		return write(path, data, perm)
+	}
+	done := make(chan error)
+	go func() { done <- h.Update(func(st *hsm.State) error { st.Label = "new"; return nil }) }()
+	<-begun
+	seen := make(chan string, 1)
+	go h.View(func(st *hsm.State) { seen <- st.Label })
+	select {
+	case label := <-seen:
+		if label != "" {
+			t.Errorf("shown before it was stored: %q", label)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("View waits for the disk")
+	}
+	close(wait)
+	if err := <-done; err != nil || snapshot(h).Label != "new" {
+		t.Error(err)
 	}
 }
 
