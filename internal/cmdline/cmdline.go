@@ -17,7 +17,7 @@ type Flag struct {
 	Range   string               // what values there are: "1 to 65535"; may be empty
 	Hidden  bool                 // left out of the usage text
 	Many    bool                 // may be given more than once
-	Set     func(v string) error // v is "1" for a switch
+	Set     func(v string) error // v is "1" for a switch, or 0 or 1 from -switch=0
 }
 
 // Set is the options of one command.
@@ -50,13 +50,13 @@ func (s *Set) Parse(args []string) (rest []string, err error) {
 		}
 		seen[f] = true
 		switch {
-		case f.Value == "" && inline:
+		case f.Value == "" && inline && value != "0" && value != "1":
 			return nil, &UsageError{Msg: fmt.Sprintf("flag -%s takes no value", f.Name)}
-		case f.Value == "":
+		case f.Value == "" && !inline:
 			value = "1"
-		case !inline:
+		case f.Value != "" && !inline:
 			if len(args) == 0 || s.looksLikeFlag(args[0]) {
-				return nil, &UsageError{Msg: fmt.Sprintf("flag -%s needs a value <%s>", f.Name, f.Value)}
+				return nil, &UsageError{Msg: fmt.Sprintf("flag -%s needs a value <%s>%s", f.Name, f.Value, f.rangeHint())}
 			}
 			value = args[0]
 			args = args[1:]
@@ -100,9 +100,17 @@ func (s *Set) unknown(name string) error {
 	}
 	e := &UsageError{Msg: fmt.Sprintf("unknown flag -%s", Printable(name)), Hint: "-help lists them"}
 	if n := Nearest(name, names); n != "" {
-		e.Hint = "did you mean -" + n + "?"
+		e.Hint = "did you mean -" + n + s.lookup(n).rangeHint() + "?"
 	}
 	return e
+}
+
+// rangeHint is the range in brackets behind a blank, or nothing.
+func (f *Flag) rangeHint() string {
+	if f.Range == "" {
+		return ""
+	}
+	return " (" + f.Range + ")"
 }
 
 // Usage lists the flags for a usage text, one per line.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"openped/internal/rc"
 )
 
 type opts struct {
@@ -25,7 +27,7 @@ func parse(args ...string) (opts, []string, error) {
 	s.Add(
 		&Flag{Name: "ip", Value: "address", Set: Addr(&o.ip)},
 		&Flag{Name: "port", Value: "port", Set: Port(&o.port)},
-		&Flag{Name: "idletimeout", Value: "seconds", Set: Seconds(&o.idle, 0, 1000)},
+		&Flag{Name: "idletimeout", Value: "seconds", Range: "0 to 1000 seconds", Set: Seconds(&o.idle, 0, 1000)},
 		&Flag{Name: "loginfo", Value: "0 or 1", Set: Bit(&o.bit)},
 		&Flag{Name: "force", Set: Switch(&o.force)},
 		&Flag{Name: "hsm", Aliases: []string{"hsmfile"}, Value: "file", Many: true, Set: Strings(&o.hsm)},
@@ -47,9 +49,9 @@ func TestParse(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"-idletimout 5", "unknown flag -idletimout; did you mean -idletimeout?"},
+		{"-idletimout 5", "unknown flag -idletimout; did you mean -idletimeout (0 to 1000 seconds)?"},
 		{"-prot 5", "unknown flag -prot; did you mean -port?"},
-		{"-idle 5", "unknown flag -idle; did you mean -idletimeout?"},
+		{"-idle 5", "unknown flag -idle; did you mean -idletimeout (0 to 1000 seconds)?"},
 		{"-zzzzzzz", "unknown flag -zzzzzzz; -help lists them"},
 		{"-port", "flag -port needs a value <port>"},
 		{"-ip -port 3", "flag -ip needs a value <address>"},
@@ -57,7 +59,8 @@ func TestParseRefuses(t *testing.T) {
 		{"-port 99999999999999999999", `flag -port: "99999999999999999999" is not a whole number`},
 		{"-idletimeout -1", "flag -idletimeout: -1 is outside 0 to 1000 (seconds)"},
 		{"-loginfo 2", `flag -loginfo: "2" is neither 0 nor 1`},
-		{"-force=1", "flag -force takes no value"},
+		{"-force=yes", "flag -force takes no value"},
+		{"-idletimeout", "flag -idletimeout needs a value <seconds> (0 to 1000 seconds)"},
 		{"-port 1 -port 2", "flag -port given twice"},
 		{"-ip 123.321.123.321", `flag -ip: "123.321.123.321" is not an IP address`},
 		{"-hsm=", "flag -hsm: empty value"},
@@ -71,24 +74,48 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestMode(t *testing.T) {
-	for _, c := range []struct{ args, word, rest, err string }{
-		{"-mode start -x", "start", "-x", ""},
-		{"mode show", "show", "", ""},
-		{"-m stop", "stop", "", ""},
-		{"--mode=Start a b", "start", "a b", ""},
+var tops = []Top{
+	{Name: "mode", Short: "m", Words: []string{"start", "stop", "show"}},
+	{Name: "appliance", Words: []string{"register", "list"}},
+	{Name: "regen"},
+}
+
+func TestChoose(t *testing.T) {
+	for _, c := range []struct{ args, top, rest, err string }{
+		{"-mode start -x", "mode start", "-x", ""},
+		{"mode show", "mode show", "", ""},
+		{"-m stop", "mode stop", "", ""},
+		{"m stop", "mode stop", "", ""},
+		{"-M Stop", "mode stop", "", ""},
+		{"--mode=Start a b", "mode start", "a b", ""},
+		{"-name x -mode start", "mode start", "-name x", ""},
+		{"-appliance list", "appliance list", "", ""},
+		{"appliance LIST -x", "appliance list", "-x", ""},
+		{"-regen -commonname x", "regen", "-commonname x", ""},
+		{"regen -commonname mode", "regen", "-commonname mode", ""},
 		{"", "help", "", ""},
 		{"-help", "help", "", ""},
+		{"help", "help", "", ""},
 		{"-help all", "help", "all", ""},
+		{"-mode start -ip -help", "help", "-mode start -ip", ""},
+		{"-version", "version", "", ""},
 		{"-mode", "", "", "-mode needs a value; one of start, stop, show"},
+		{"-mode -name x", "", "", "-mode needs a value; one of start, stop, show"},
 		{"-mode strat", "", "", `unknown mode "strat"; did you mean -mode start?`},
 		{"-mode qqqqqq", "", "", `unknown mode "qqqqqq"; one of start, stop, show`},
+		{"-appliance lits", "", "", `unknown appliance "lits"; did you mean -appliance list?`},
+		{"-regen=1", "", "", "-regen takes no value"},
 		{"start", "", "", "unknown option start; did you mean -mode start?"},
-		{"-appliance list", "", "", "unknown option -appliance; begin with -mode and one of start, stop, show"},
+		{"list", "", "", "unknown option list; did you mean -appliance list?"},
+		{"-modes start", "", "", "unknown option -modes; did you mean -mode?"},
+		{"-zzzzzz", "", "", "unknown option -zzzzzz; begin with -mode or -appliance or -regen"},
+		{"-mode start -mode stop", "", "", "two top-level options: -mode start and -mode stop; give one of them"},
+		{"-mode start -appliance list", "", "", "two top-level options: -mode start and -appliance list; give one of them"},
+		{"-regen -mode stop", "", "", "two top-level options: -regen and -mode stop; give one of them"},
 	} {
-		word, rest, err := Mode(strings.Fields(c.args), "start", "stop", "show")
-		if word != c.word || strings.Join(rest, " ") != c.rest || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
-			t.Errorf("%q: %q %q %v", c.args, word, rest, err)
+		top, word, rest, err := Choose(strings.Fields(c.args), tops)
+		if strings.TrimSpace(top+" "+word) != c.top || strings.Join(rest, " ") != c.rest || (err == nil) != (c.err == "") || err != nil && err.Error() != c.err {
+			t.Errorf("%q: %q %q %q %v", c.args, top, word, rest, err)
 		}
 	}
 }
@@ -104,6 +131,7 @@ func TestReport(t *testing.T) {
 		{&UsageError{Msg: "m", Hint: "h"}, ExitUsage, "p: m; h\n"},
 		{fmt.Errorf("w: %w", &ExitError{Code: ExitNotRunning, Err: errors.New("e")}), ExitNotRunning, "p: w: e\n"},
 		{Failed(errors.New("e"), "do it"), ExitFailed, "p: e; do it\n"},
+		{&ExitError{Code: ExitFailed, RC: rc.LegacyMode, Err: errors.New("e")}, ExitFailed, "p: 0xc0001007 RC_LEGACY_MODE: e\n"},
 	} {
 		var b bytes.Buffer
 		if code := Report(&b, "p", c.err); code != c.code || b.String() != c.out {

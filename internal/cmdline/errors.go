@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"openped/internal/rc"
 )
 
 // Exit codes of every binary.
@@ -26,11 +28,21 @@ func (e *UsageError) Error() string { return joinHint(e.Msg, e.Hint) }
 // ExitError is a failure with its exit code and a remedy.
 type ExitError struct {
 	Code int
+	RC   rc.Code // 0: none
 	Err  error
 	Hint string // may be empty
 }
 
-func (e *ExitError) Error() string { return joinHint(e.Err.Error(), e.Hint) }
+func (e *ExitError) Error() string { return joinHint(e.Message(), e.Hint) }
+
+// Message is the error without its remedy.
+func (e *ExitError) Message() string {
+	if e.RC == 0 {
+		return e.Err.Error()
+	}
+	return e.RC.String() + ": " + e.Err.Error()
+}
+
 func (e *ExitError) Unwrap() error { return e.Err }
 
 // Failed wraps err with a remedy; the exit code is ExitFailed.

@@ -3,69 +3,71 @@ package daemon
 import (
 	"context"
 	"io"
-	"time"
+	"net"
 
 	"openped/internal/admin"
-	"openped/internal/cmdline"
 	"openped/internal/logs"
 	"openped/internal/rundir"
+	"openped/internal/setting"
 )
 
 // Program is one daemon's command line.
 type Program struct {
-	Name    string // of the program, its lock and its socket
-	Title   string // how its lines begin: "Ped Server"
-	Purpose string // one line
-	LogName string // of the default log file
-	Modes   []Mode // start, show, stop, and others that are the job's own
-	New     func() Job
-}
+	Name       string   // of the program, its lock and its socket
+	Title      string   // how its lines begin: "Ped Server"
+	LogName    string   // of the default log file
+	ConfigName string   // of the default configuration file
+	Sections   []string // where its settings stand there; the first is written
+	Help       string   // what -help prints below the version line
+	Table      setting.Table
+	Commands   []Command
 
-// Mode is a line of the help.
-type Mode struct {
-	Name string
-	Args string // what it needs at least
-	Does string
-}
+	// Which settings bound the start and the end of the process, and the end of
+	// the services inside.
+	StartTimeout, StopTimeout, ShutdownTimeout string
 
-// Job is what a program adds: its options, with their defaults before Flags'
-// setters run, and its work.
-type Job interface {
-	// Common are the options that daemon acts on.
-	Common() *Options
-	// Flags are the options of a mode.
-	Flags(mode string) *cmdline.Set
-	// Check looks at the options of a mode together.
-	Check(mode string) error
+	// Check looks at the settings together. For a start it is asked whether they
+	// suffice; otherwise only whether they contradict each other.
+	Check func(start bool, v *setting.Values) error
 	// Open makes what start serves. The log and the claim are the caller's.
-	Open(Env) (*Service, error)
+	Open func(Env) (*Service, error)
 	// Status is an empty status that show decodes into.
-	Status() Status
+	Status func() Status
+	// Dial reaches the admin port of a daemon elsewhere (-adminhost) with this
+	// host's identity. Nil: the program has no such port.
+	Dial func(context.Context, *Call) (net.Conn, error)
+
+	// Named are the sections that "config -name X" is about, "Appliance X", and
+	// the keys there. Empty: config takes no name.
+	Named     string
+	NamedKeys []string
 }
 
-// Doer is a Job with modes of its own, which need no run folder.
-type Doer interface {
-	Do(mode string, stdout io.Writer) error
+// Command is a top-level option with its word.
+type Command struct {
+	Top, Word  string // "mode", "start"; Word is "" for -regen
+	Help       string // what -help prints below the version line
+	Start      string // in start only: what a start needs at least, for hints
+	Need       []string
+	Positional bool // takes arguments that are no flags (Call.Words)
+	AnyConfig  bool // goes on when the configuration file can not be used
+	Remote     bool // may be meant for a daemon elsewhere, -adminhost
+	// Run is the work. Nil: it is one of the framework's, start, stop, show,
+	// config and reload of -mode. A program that adds to one of those calls
+	// Call.Start and so on.
+	Run func(*Call) error
 }
 
 // Status is the answer to GET /v1/show.
 type Status interface{ Show(io.Writer) }
 
-// Options are what both daemons take.
-type Options struct {
-	Start, Stop time.Duration // of the background process
-	Shutdown    time.Duration // of the services inside
-	LogFile     string        // empty: the default one
-	Levels      logs.Levels
-	Foreground  bool
-	Force       bool // stop only
-}
-
 // Env is where a service runs.
 type Env struct {
-	Dirs     rundir.Dirs
-	Instance *admin.Instance
-	Log      *logs.Log
+	Dirs       rundir.Dirs
+	Instance   *admin.Instance
+	Log        *logs.Log
+	Values     *setting.Values
+	ConfigPath string // absolute; the file may be missing
 }
 
 // Service is an open service.
@@ -73,12 +75,23 @@ type Service struct {
 	Serve   func(context.Context) error // until ctx ends; closes all that is open
 	Status  func() any                  // for show; waits for nothing
 	Started []any                       // what the log says of it, slog's way
+	// Reload takes new settings, of which only those that are Live differ from
+	// the ones before, and what else stands in the configuration file. If it
+	// fails nothing may have changed. Nil: nothing to do.
+	Reload    func(*setting.Values) error
+	Endpoints map[string]admin.Handler // besides show, stop, config, reload
 }
 
-func (p *Program) modes() []string {
-	var names []string
-	for _, m := range p.Modes {
-		names = append(names, m.Name)
+// bool reads a switch that not every program has.
+func (p *Program) bool(v *setting.Values, name string) bool {
+	return p.setting(name) != nil && v.Bool(name)
+}
+
+func (p *Program) setting(name string) *setting.Setting {
+	for _, s := range p.Table {
+		if s.Name == name {
+			return s
+		}
 	}
-	return names
+	return nil
 }

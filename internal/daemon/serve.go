@@ -2,8 +2,7 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"io"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -11,60 +10,85 @@ import (
 	"openped/internal/background"
 	"openped/internal/cmdline"
 	"openped/internal/logs"
-	"openped/internal/rundir"
 )
 
 // serve is the daemon itself, detached (child is not nil) or in the foreground.
 // It reports to the parent whether it came up.
-func (p *Program) serve(job Job, dirs rundir.Dirs, child *background.Child, stderr io.Writer) error {
-	err := p.daemon(job, dirs, child, stderr)
-	if err == nil {
-		return nil
+func (c *Call) serve() error {
+	d := &running{call: c}
+	err := d.run()
+	if err == nil || d.ready {
+		return err
 	}
-	ee, ok := errors.AsType[*cmdline.ExitError](err)
-	if !ok {
-		ee = &cmdline.ExitError{Code: cmdline.ExitFailed, Err: err}
-		if h, ok := errors.AsType[interface {
-			error
-			admin.Hinter
-		}](err); ok {
-			ee.Hint = h.Hint()
-		}
-	}
-	child.Report(background.Report{Error: ee.Err.Error(), Hint: ee.Hint, Code: ee.Code})
+	ee := startFailure(err)
+	// The parent begins the line.
+	c.child.Report(background.Report{Error: ee.Err.Error()[len(startupFailed):], Hint: ee.Hint, Code: ee.Code})
 	return ee
 }
 
-func (p *Program) daemon(job Job, dirs rundir.Dirs, child *background.Child, stderr io.Writer) error {
-	instance, err := admin.Claim(dirs, p.Name)
+// running is the daemon of this process.
+type running struct {
+	call    *Call
+	log     *logs.Log
+	service *Service
+	now     *state
+	ready   bool
+}
+
+func (d *running) run() error {
+	c, p := d.call, d.call.Program
+	var unknown []string
+	if c.child != nil { // else the file is read
+		var err error
+		if unknown, err = c.read(); err != nil {
+			return err
+		}
+	}
+	if err := p.Check(true, c.Values); err != nil {
+		return err
+	}
+	instance, err := admin.Claim(c.Dirs, p.Name)
 	if err != nil {
 		return err
 	}
-	log := p.openLog(job.Common(), dirs, child, stderr)
-	defer log.Close()
-	service, err := job.Open(Env{dirs, instance, log})
+	d.log = d.openLog()
+	defer d.log.Close()
+	for _, u := range unknown {
+		d.log.Warn(u)
+	}
+	d.service, err = p.Open(Env{c.Dirs, instance, d.log, c.Values, c.ConfigPath})
 	if err != nil {
 		instance.Close()
-		log.Error("not started", "err", err)
+		d.log.Error("not started", "err", err)
 		return err
 	}
-	d := &admin.Daemon{Name: p.Name, Instance: instance, Log: log.Logger, ShutdownTimeout: job.Common().Shutdown,
-		Endpoints: map[string]admin.Handler{"GET /v1/show": func(context.Context) (any, error) { return service.Status(), nil }}}
-	err = d.Run(context.Background(), func() {
-		log.Info("started", append([]any{"version", cmdline.Version, "pid", os.Getpid()}, service.Started...)...)
+	d.now = &state{values: c.Values}
+	endpoints := map[string]admin.Handler{
+		"GET /v1/show":    {Remote: true, Do: func(context.Context, admin.Body) (any, error) { return d.service.Status(), nil }},
+		"GET /v1/config":  admin.Get(func(context.Context) (any, error) { return d.config(), nil }),
+		"POST /v1/reload": {Remote: true, Do: func(context.Context, admin.Body) (any, error) { return d.reload() }},
+	}
+	maps.Copy(endpoints, d.service.Endpoints)
+	a := &admin.Daemon{Name: p.Name, Instance: instance, Log: d.log.Logger, ShutdownTimeout: c.Values.Seconds(p.ShutdownTimeout), Endpoints: endpoints}
+	stop := onHangup(func() { _, _ = d.reload() })
+	defer stop()
+	err = a.Run(c.ctx, func() {
+		d.ready = true
+		d.log.Info("started", append([]any{"version", cmdline.Version, "pid", os.Getpid(), "config", c.ConfigPath}, d.service.Started...)...)
 		var warnings []string
-		if w := log.Warning(); w != "" {
+		if w := d.log.Warning(); w != "" {
 			warnings = []string{w}
 		}
-		child.Report(background.Report{Ready: true, Warnings: warnings})
-	}, service.Serve)
-	log.Info("stopped", "err", err)
+		c.child.Report(background.Report{Ready: true, Warnings: warnings})
+	}, d.service.Serve)
+	d.log.Info("stopped", "err", err)
 	return err
 }
 
 // openLog opens the log. A crash of the detached process writes its trace there
 // too.
-func (p *Program) openLog(o *Options, dirs rundir.Dirs, child *background.Child, stderr io.Writer) *logs.Log {
-	return logs.Open(logs.Options{Path: o.LogFile, Default: filepath.Join(dirs.State, p.LogName), Stderr: stderr,
-		Background: child != nil, Levels: o.Levels, Crash: child != nil})
+func (d *running) openLog() *logs.Log {
+	c := d.call
+	return logs.Open(logs.Options{Path: c.Values.Text("logfile"), Default: filepath.Join(c.Dirs.State, c.Program.LogName), Stderr: c.Stderr,
+		Background: c.child != nil, Local: c.Program.bool(c.Values, "locallogger"), Levels: levels(c.Values), MaxKB: c.Values.Int("maxlogfilesize"), Crash: c.child != nil})
 }

@@ -19,13 +19,19 @@ func CheckName(v string) error {
 	return nil
 }
 
-// CheckHost allows an IP address or a host name.
+// CheckHost allows an IP address or a name as it stands in the DNS.
 func CheckHost(v string) error {
-	if _, err := netip.ParseAddr(v); err == nil {
+	if _, err := netip.ParseAddr(v); err == nil && len(v) <= 253 {
 		return nil
 	}
-	last := v[strings.LastIndexByte(v, '.')+1:]
-	if CheckName(v) != nil || strings.Trim(last, "0123456789") == "" {
+	labels := strings.Split(strings.TrimSuffix(v, "."), ".")
+	ok := len(v) <= 253 && strings.Trim(labels[len(labels)-1], "0123456789") != "" // else a mistyped address
+	for _, l := range labels {
+		ok = ok && l != "" && len(l) <= 63 && l[0] != '-' && l[len(l)-1] != '-' && !strings.ContainsFunc(l, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+		})
+	}
+	if !ok {
 		return fmt.Errorf("%q is neither an IP address nor a host name", cmdline.Printable(v))
 	}
 	return nil

@@ -41,6 +41,8 @@ type Setting struct {
 	Live     bool               // a running daemon takes it on reload
 	In       []string           // commands whose help lists it: "start", "appliance register"
 	Check    func(string) error // further check; may be nil
+	// Abs makes a relative path in a value begin at folder; nil: only a Path has one.
+	Abs func(value, folder string) string
 }
 
 // Table is every setting of a program.
@@ -108,13 +110,16 @@ func (s *Setting) normal(v, folder string) (string, error) {
 			return "", fmt.Errorf("%q is not %s", cmdline.Printable(v), s.Range())
 		}
 		v = s.Words[i]
-	case s.Kind == Path && folder != "" && !filepath.IsAbs(v):
+	case s.Kind == Path && !filepath.IsAbs(v):
 		v = filepath.Join(folder, v)
 	}
 	if s.Check != nil {
 		if err := s.Check(v); err != nil {
 			return "", err
 		}
+	}
+	if s.Abs != nil {
+		v = s.Abs(v, folder)
 	}
 	return v, nil
 }

@@ -62,6 +62,29 @@ func (v *Values) CommandLine() *Values {
 	return c
 }
 
+// Take returns a copy of v with next's values of the Live settings.
+func (v *Values) Take(next *Values) *Values {
+	c := New(v.table)
+	for i := range v.of {
+		c.of[i] = v.of[i]
+		if v.of[i].Live {
+			c.of[i] = next.of[i]
+		}
+	}
+	return c
+}
+
+// Overridden returns the keys that the command line says something else of than
+// the file.
+func (v *Values) Overridden() (keys []string) {
+	for i := range v.of {
+		if o := &v.of[i]; o.file != nil && o.line != nil && !slices.Equal(o.file.values, o.line.values) {
+			keys = append(keys, o.Key)
+		}
+	}
+	return keys
+}
+
 // Table returns the table.
 func (v *Values) Table() Table { return v.table }
 
@@ -87,15 +110,11 @@ func (v *Values) Set(name, text string) error {
 }
 
 func (o *value) give(text string) error {
-	folder := ""
-	if o.Kind == Path {
-		var err error
-		if folder, err = filepath.Abs("."); err != nil {
-			return err
-		}
-	}
-	text, err := o.normal(text, folder)
+	folder, err := filepath.Abs(".")
 	if err != nil {
+		return err
+	}
+	if text, err = o.normal(text, folder); err != nil {
 		return err
 	}
 	s := &source{where: "-" + o.Name}

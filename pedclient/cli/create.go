@@ -2,14 +2,27 @@ package cli
 
 import (
 	"fmt"
-	"io"
 
+	"openped/internal/cmdline"
+	"openped/internal/daemon"
 	"openped/pedclient"
 )
 
-// Do implements daemon.Doer: createhsm.
-func (j *job) Do(_ string, stdout io.Writer) error {
-	c, err := pedclient.CreateHSM(j.hsm[0], j.serial, j.firmware, j.origin)
+// createHSM makes a virtual HSM.
+func createHSM(call *daemon.Call) error {
+	v, stdout := call.Values, call.Stdout
+	serial := v.Text("serial")
+	switch {
+	case !v.Given("hsm") || len(v.List("hsm")) != 1:
+		return &cmdline.UsageError{Msg: "createhsm makes one HSM", Hint: "give -hsm <file> once"}
+	case serial == "":
+		return &cmdline.UsageError{Msg: "no serial number", Hint: "give -serial <serial>, a number that no other HSM of this origin has"}
+	case v.Text("origin") == "":
+		return &cmdline.UsageError{Msg: "no origin root", Hint: "give -origin <folder>; it is made if there is none"}
+	}
+	call.Launched("")
+	file := v.List("hsm")[0]
+	c, err := pedclient.CreateHSM(file, serial, v.Text("firmware"), v.Text("origin"))
 	if err != nil {
 		return err
 	}
@@ -19,12 +32,12 @@ func (j *job) Do(_ string, stdout io.Writer) error {
 	} else {
 		fmt.Fprintf(stdout, "Origin root used:     %s\n", c.RootFile)
 	}
-	fmt.Fprintf(stdout, "Virtual HSM created:  %s (serial %s, firmware %s)\n", j.hsm[0], j.serial, j.firmware)
+	fmt.Fprintf(stdout, "Virtual HSM created:  %s (serial %s, firmware %s)\n", file, serial, v.Text("firmware"))
 	fmt.Fprintf(stdout, `Next steps:
   1. pedclient -mode start -hsm %s
   2. give the PED the origin root (softped -root %s)
   3. hsmcm ped connect -ip <address of the PEDserver> -password
   4. hsmcm ped vector init
-`, j.hsm[0], c.RootFile)
+`, file, c.RootFile)
 	return nil
 }

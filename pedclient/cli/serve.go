@@ -17,17 +17,17 @@ import (
 // socketName is the HSM socket in the run folder.
 const socketName = "hsm.sock"
 
-// Status implements daemon.Job.
-func (*job) Status() daemon.Status { return new(pedclient.Status) }
-
-// Open implements daemon.Job: it opens the slots and their socket.
-func (j *job) Open(env daemon.Env) (*daemon.Service, error) {
-	gid, perm, err := callers(j.group)
+// open opens the slots and their socket.
+func open(env daemon.Env) (*daemon.Service, error) {
+	v := env.Values
+	gid, perm, err := callers(v.Text("hsmgroup"))
 	if err != nil {
 		return nil, err
 	}
-	client, err := pedclient.New(pedclient.Config{HSMFiles: j.hsm, Log: env.Log.Logger, Group: gid, Timers: pedclient.Timers{
-		Dial: j.read, PingInterval: j.ping, PingTimeout: j.pingLoss, Write: j.write, Idle: j.idle}})
+	files := v.List("hsm")
+	client, err := pedclient.New(pedclient.Config{HSMFiles: files, Log: env.Log.Logger, Group: gid, Timers: pedclient.Timers{
+		Dial: v.Seconds("socketreadtimeout"), PingInterval: v.Seconds("pinginterval"), PingTimeout: v.Seconds("pingtimeout"),
+		Write: v.Seconds("socketwritetimeout"), Idle: v.Seconds("idletimeout")}})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (j *job) Open(env daemon.Env) (*daemon.Service, error) {
 			st.Version, st.PID, st.LogFile, st.Socket = cmdline.VersionText(), os.Getpid(), env.Log.Place(), socket.Addr().String()
 			return st
 		},
-		Started: []any{"slots", len(j.hsm), "socket", socket.Addr().String()},
+		Started: []any{"slots", len(files), "socket", socket.Addr().String()},
 	}, nil
 }
 

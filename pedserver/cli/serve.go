@@ -12,26 +12,27 @@ import (
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
 	"openped/internal/logs"
+	"openped/internal/rc"
 	"openped/pedserver"
+	"openped/usbped"
 )
 
-// Status implements daemon.Job.
-func (*job) Status() daemon.Status { return new(pedserver.Status) }
-
-// Open implements daemon.Job: it listens, and looks for the PED when served.
-func (j *job) Open(env daemon.Env) (*daemon.Service, error) {
-	listeners, err := listen(j.ips, j.port)
+// open listens, and looks for the PED when served.
+func open(env daemon.Env) (*daemon.Service, error) {
+	v := env.Values
+	opener, _ := usbped.ParseDevice(v.Text("peddevice"))
+	listeners, err := listen(v.List("ip"), v.Int("port"))
 	if err != nil {
 		return nil, err
 	}
-	idle := j.idle
-	if idle == 0 {
-		idle = -1 // never
+	var cfg pedserver.Config
+	cfg.Opener, cfg.Log = opener, env.Log.Logger
+	if cfg.IdleTimeout = v.Seconds("idletimeout"); cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = -1 // never
 	}
-	server := pedserver.New(pedserver.Config{
-		Opener: j.opener, Log: env.Log.Logger, IdleTimeout: idle, PingInterval: j.ping, PingTimeout: j.pingLoss,
-		ReadTimeout: j.read, WriteTimeout: j.write,
-	})
+	cfg.PingInterval, cfg.PingTimeout = v.Seconds("pinginterval"), v.Seconds("pingtimeout")
+	cfg.ReadTimeout, cfg.WriteTimeout = v.Seconds("socketreadtimeout"), v.Seconds("socketwritetimeout")
+	server := pedserver.New(cfg)
 	var fixed pedserver.Status
 	about(&fixed, env.Log, listeners)
 	return &daemon.Service{
@@ -41,7 +42,7 @@ func (j *job) Open(env daemon.Env) (*daemon.Service, error) {
 			about(&st, env.Log, listeners)
 			return st
 		},
-		Started: []any{"ped", j.opener.String(), "listening", fixed.Listening},
+		Started: []any{"ped", opener.String(), "listening", fixed.Listening},
 	}, nil
 }
 
@@ -81,13 +82,17 @@ func listenError(ip string, port int, err error) error {
 	}
 	switch {
 	case isInUse(err):
-		return cmdline.Failed(fmt.Errorf("port %d is in use by another program", port), "choose another with -port, or end that program")
+		return failed(rc.PortInUse, fmt.Errorf("port %d is in use by another program", port), "choose another with -port, or end that program")
 	case isNotHere(err):
-		return cmdline.Failed(fmt.Errorf("%s is not an address of this host", ip), "this host has "+hostAddrs()+"; leave -ip out to listen on all")
+		return failed(rc.AddressNotHere, fmt.Errorf("%s is not an address of this host", ip), "this host has "+hostAddrs()+"; leave -ip out to listen on all")
 	case errors.Is(err, os.ErrPermission):
-		return cmdline.Failed(fmt.Errorf("port %d: permission denied", port), "choose a port above 1023 with -port")
+		return failed(rc.AccessDenied, fmt.Errorf("port %d: permission denied", port), "choose a port above 1023 with -port")
 	}
-	return cmdline.Failed(fmt.Errorf("listen on port %d: %w", port, err), "")
+	return failed(rc.SocketError, fmt.Errorf("listen on port %d: %w", port, err), "")
+}
+
+func failed(code rc.Code, err error, hint string) error {
+	return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: code, Err: err, Hint: hint}
 }
 
 func hostAddrs() string {

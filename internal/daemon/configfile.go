@@ -1,0 +1,171 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"openped/internal/admin"
+	"openped/internal/cmdline"
+	"openped/internal/conffile"
+	"openped/internal/rc"
+	"openped/internal/rundir"
+	"openped/internal/setting"
+)
+
+// clientFolder names the folder of the vendor's client configuration.
+const clientFolder = "ChrystokiConfigurationPath"
+
+// pathKey names the program's own file in it.
+const pathKey = "PedConfigFile"
+
+// Running is the answer to GET /v1/config: the settings that a daemon runs with.
+type Running struct {
+	PID      int                 `json:"pid"`
+	File     string              `json:"file"`
+	Settings []setting.Effective `json:"settings"`
+}
+
+// load finds the configuration file and takes what it says.
+func (c *Call) load() error {
+	unknown, err := c.read()
+	for _, u := range unknown {
+		c.Warn(u)
+	}
+	return err
+}
+
+func (c *Call) explicit() bool { return c.Values.Given("configfile") }
+
+// find returns the path of the file this command is about. A command that
+// changes what a running daemon reads acts on that daemon's file.
+func (c *Call) find() (string, error) {
+	if c.explicit() {
+		return c.Values.Text("configfile"), nil
+	}
+	if !c.is("start") && !c.Command.AnyConfig {
+		r, err := c.running()
+		switch {
+		case err == nil:
+			return r.File, nil
+		case !errors.Is(err, admin.ErrNotRunning):
+			return "", cmdline.Failed(fmt.Errorf("which configuration file: %w", err), "name it with -configfile")
+		}
+	}
+	return c.Program.findFile(c.Dirs)
+}
+
+// askTime is how long the running daemon may take to name its file.
+const askTime = 2 * time.Second
+
+// running asks the daemon of this run folder what it runs with.
+func (c *Call) running() (*Running, error) {
+	client, err := admin.NewClient(c.Dirs, c.Program.Name, askTime)
+	if err != nil {
+		return nil, err
+	}
+	r := new(Running)
+	return r, client.Get(c.ctx, "/v1/config", r)
+}
+
+// findFile returns where the configuration file is, or would be made.
+func (p *Program) findFile(dirs rundir.Dirs) (string, error) {
+	path, err := clientFile()
+	if err != nil {
+		return "", badConfig(err, "mend it, or name the file with -configfile")
+	}
+	if path != "" {
+		f, err := conffile.Load(path)
+		if err != nil {
+			return "", badConfig(err, "mend it, or name the file with -configfile")
+		}
+		for _, s := range p.Sections {
+			if v, line, ok := f.Get(s, pathKey); ok && v != "" {
+				if !filepath.IsAbs(v) {
+					return "", badConfig(fmt.Errorf("%s:%d: %s is not an absolute path", path, line, pathKey), "mend it, or name the file with -configfile")
+				}
+				return filepath.Clean(v), nil
+			}
+		}
+	}
+	return dirs.ConfigFile(p.ConfigName), nil
+}
+
+// clientFile returns the vendor's client configuration of this host, "" if there
+// is none. With a run folder of one's own only the variable counts: what belongs
+// to the host is not a test's.
+func clientFile() (string, error) {
+	folder := os.Getenv(clientFolder)
+	if folder == "" {
+		if os.Getenv(rundir.Env) != "" || runtime.GOOS == "windows" {
+			return "", nil
+		}
+		folder = "/etc"
+	}
+	for _, name := range []string{"Chrystoki.conf", "chrystoki.conf", "crystoki.ini", "Crystoki.ini"} {
+		path, err := filepath.Abs(filepath.Join(folder, name))
+		if err != nil {
+			return "", err
+		}
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// read reads the file at path. A missing one is empty, unless it must be there.
+func (p *Program) read(path string, must bool) (*conffile.File, error) {
+	f, err := conffile.Load(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !must:
+		return conffile.New(), nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, badConfig(fmt.Errorf("%s: %w", path, errNoFile), "-mode config -set makes one")
+	case err != nil:
+		return nil, badConfig(err, "")
+	}
+	return f, nil
+}
+
+// take puts what f says into v. The error leaves v without a file.
+func (p *Program) take(v *setting.Values, f *conffile.File, path string) (unknown []string, err error) {
+	unknown, err = v.LoadFile(f, path, p.Sections...)
+	if err != nil {
+		return nil, badConfig(err, "")
+	}
+	return unknown, nil
+}
+
+// badConfig is a configuration file that can not be used.
+func badConfig(err error, hint string) error {
+	code := rc.BadConfig
+	if errors.Is(err, fs.ErrPermission) {
+		code = rc.AccessDenied
+	}
+	return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: code, Err: err, Hint: hint}
+}
+
+func notRegistered(what, name, path, program string) error {
+	return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.NotRegistered, Err: fmt.Errorf("no %s %s in %s", what, cmdline.Printable(name), path),
+		Hint: fmt.Sprintf("%s -%s list shows what is registered", program, what)}
+}
+
+// read finds and reads the configuration file and warns of nothing.
+func (c *Call) read() (unknown []string, err error) {
+	if c.ConfigPath, err = c.find(); err != nil {
+		return nil, err
+	}
+	writing := c.is("config") && c.Values.Bool("set")
+	f, err := c.Program.read(c.ConfigPath, c.explicit() && !writing)
+	if err != nil {
+		return nil, err
+	}
+	return c.Program.take(c.Values, f, c.ConfigPath)
+}

@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"openped/internal/admin"
+	"openped/internal/background"
+	"openped/internal/cmdline"
+	"openped/internal/rc"
+)
+
+// startupFailed is how the vendor begins to say it.
+const startupFailed = "Startup failed. : "
+
+// Start starts the daemon: in the background, or in this process with
+// -foreground.
+func (c *Call) Start() error {
+	p := c.Program
+	if err := p.Check(true, c.Values); err != nil {
+		return err
+	}
+	c.Launched("startup")
+	if c.Values.Bool("foreground") {
+		return c.serve()
+	}
+	fmt.Fprintln(c.Stdout, "Starting background process")
+	r, err := background.Start(c.ctx, c.args, c.Values.Seconds(p.StartTimeout))
+	if err != nil {
+		code := rc.SocketError
+		if errors.Is(err, background.ErrTimeout) {
+			code = rc.OperationTimedOut
+		}
+		return startFailure(&cmdline.ExitError{Code: cmdline.ExitFailed, RC: code, Err: err, Hint: "run it with -foreground to see why"})
+	}
+	for _, w := range r.Warnings {
+		c.Warn(w)
+	}
+	if !r.Ready {
+		return &cmdline.ExitError{Code: max(r.Code, cmdline.ExitUsage), Err: errors.New(startupFailed + r.Error), Hint: r.Hint}
+	}
+	fmt.Fprintln(c.Stdout, "Background process started")
+	fmt.Fprintln(c.Stdout, p.Title+" Process created, exiting this process.")
+	return nil
+}
+
+// startFailure gives a failed start its line: code, cause, remedy.
+func startFailure(err error) *cmdline.ExitError {
+	e := new(cmdline.ExitError)
+	if ee, ok := errors.AsType[*cmdline.ExitError](err); ok {
+		*e = *ee
+	} else {
+		e.Code, e.Err = cmdline.ExitFailed, err
+		if h, ok := errors.AsType[interface {
+			error
+			admin.Hinter
+		}](err); ok {
+			e.Hint = h.Hint()
+		}
+	}
+	if e.RC == 0 {
+		e.RC = startCode(err)
+	}
+	return &cmdline.ExitError{Code: e.Code, Err: errors.New(startupFailed + e.Message()), Hint: e.Hint}
+}
+
+func startCode(err error) rc.Code {
+	switch {
+	case errors.Is(err, admin.ErrRunning):
+		return rc.AlreadyRunning
+	case errors.Is(err, fs.ErrPermission):
+		return rc.AccessDenied
+	case errors.Is(err, context.DeadlineExceeded):
+		return rc.OperationTimedOut
+	}
+	return rc.StartFailed
+}
+
+// Stop ends the running daemon and waits until it is gone.
+func (c *Call) Stop() error {
+	c.Launched("shutdown")
+	if err := admin.Stop(c.ctx, c.Dirs, c.Program.Name, c.Values.Seconds(c.Program.StopTimeout), c.Values.Bool("force")); err != nil {
+		return c.Running(err)
+	}
+	fmt.Fprintln(c.Stdout, "Background process stopped")
+	fmt.Fprintln(c.Stdout, "Stop command passed.")
+	return nil
+}
+
+// Show prints the status of the daemon.
+func (c *Call) Show() error {
+	c.Launched("status")
+	client, err := c.Client(showTime)
+	if err != nil {
+		return err
+	}
+	var raw json.RawMessage
+	if err := client.Get(c.ctx, "/v1/show", &raw); err != nil {
+		return c.Running(err)
+	}
+	if c.JSON() {
+		return c.Print(raw)
+	}
+	st := c.Program.Status()
+	if err := json.Unmarshal(raw, st); err != nil {
+		return fmt.Errorf("unreadable status: %w", err)
+	}
+	st.Show(c.Stdout)
+	return nil
+}
+
+// Print writes an answer as JSON, with two blanks of indentation.
+func (c *Call) Print(v any) error {
+	e := json.NewEncoder(c.Stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
