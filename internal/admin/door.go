@@ -1,0 +1,213 @@
+package admin
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"openped/internal/peercred"
+	"openped/internal/strangers"
+)
+
+// Callers at a time. Who is silent while others wait for its place is closed:
+// so the owner gets in however many connect and say nothing.
+const (
+	localPlaces  = 64
+	remotePlaces = 32
+	perAddress   = 8
+)
+
+const (
+	retryAccept   = 20 * time.Millisecond  // after an error of the system, such as too many open files
+	handshakePace = 50 * time.Millisecond  // a handshake costs time that others need
+	handshakeWait = 3 * time.Second        // for its turn
+	handshakeTime = 5 * time.Second        // from the connection to its end
+	refusePace    = 2 * time.Millisecond   // a refusal too
+	refuseWait    = 100 * time.Millisecond // for its turn
+)
+
+// door lets those in who may call. It is what the HTTP server accepts from.
+type door struct {
+	net.Listener
+	log    *strangers.Quiet
+	limits *strangers.Limits
+	pace   *strangers.Pace
+	ready  chan *caller
+	end    context.Context
+	close  context.CancelFunc
+	err    error // why there will be nobody any more; set before end
+}
+
+func (s *Server) newDoor(l net.Listener, places, each int) *door {
+	d := &door{Listener: l, log: s.quiet, limits: strangers.NewLimits(places, each), pace: strangers.NewPace(refusePace),
+		ready: make(chan *caller)}
+	d.end, d.close = context.WithCancel(context.Background())
+	return d
+}
+
+// Accept waits for the next caller who is let in.
+func (d *door) Accept() (net.Conn, error) {
+	select {
+	case c := <-d.ready:
+		return c, nil
+	case <-d.end.Done():
+		return nil, d.err
+	}
+}
+
+// Close ends it.
+func (d *door) Close() error {
+	err := d.Listener.Close()
+	<-d.end.Done()
+	return err
+}
+
+// run accepts until the listener is closed, and has each caller admitted, who
+// may take time in a goroutine of all.
+func (d *door) run(admit func(c net.Conn, all *sync.WaitGroup)) {
+	var all sync.WaitGroup
+	for {
+		c, err := d.Listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			d.err = err
+			break
+		}
+		if err != nil {
+			d.log.Say(slog.LevelWarn, netip.Addr{}, "can not accept a connection", "err", err)
+			time.Sleep(retryAccept)
+			continue
+		}
+		admit(c, &all)
+	}
+	d.close()
+	all.Wait()
+}
+
+// refuse closes a connection that is owed nothing, and lets the others of this
+// host have their turn.
+func (d *door) refuse(c net.Conn, msg string, args ...any) {
+	strangers.Abort(c)
+	d.log.Say(slog.LevelWarn, strangers.AddrOf(c.RemoteAddr()), msg, args...)
+	d.pace.Wait(d.end, refuseWait)
+}
+
+// enter hands a caller to the HTTP server.
+func (d *door) enter(c *caller) {
+	select {
+	case d.ready <- c:
+	case <-d.end.Done():
+		_ = c.Close()
+	}
+}
+
+// local admits the daemon's own user and root.
+func (d *door) local(c net.Conn, _ *sync.WaitGroup) {
+	var p peercred.Peer
+	err := peercred.ErrNoPeer
+	if uc, ok := c.(*net.UnixConn); ok {
+		p, err = peercred.Of(uc)
+	}
+	if err != nil || !p.Owner() {
+		d.refuse(c, "refused local administration", "uid", p.UID, "pid", p.PID, "err", err)
+		return
+	}
+	g, ok := d.limits.Admit(netip.Addr{}, c)
+	if !ok {
+		d.refuse(c, "too many local administrators at a time")
+		return
+	}
+	d.enter(&caller{Conn: c, guest: g, who: fmt.Sprintf("user %d (process %d)", p.UID, p.PID)})
+}
+
+// Secure authenticates whoever called: it returns the connection to talk over,
+// and the registered name of the administrator.
+type Secure func(context.Context, net.Conn) (c net.Conn, name string, err error)
+
+// TLS is a Secure with a plain configuration, which must demand and check the
+// administrator's certificate. The name is that certificate's common name.
+func TLS(config *tls.Config) Secure {
+	return func(ctx context.Context, c net.Conn) (net.Conn, string, error) {
+		t := tls.Server(c, config)
+		if err := t.HandshakeContext(ctx); err != nil {
+			return nil, "", err
+		}
+		peers := t.ConnectionState().PeerCertificates
+		if len(peers) == 0 {
+			return nil, "", errors.New("no certificate")
+		}
+		return t, peers[0].Subject.CommonName, nil
+	}
+}
+
+// remote returns what admits administrators on the network. Who does not begin
+// to speak costs a place and nothing else.
+func (d *door) remote(secure Secure) func(net.Conn, *sync.WaitGroup) {
+	pace := strangers.NewPace(handshakePace)
+	return func(c net.Conn, all *sync.WaitGroup) {
+		from := strangers.AddrOf(c.RemoteAddr())
+		g, ok := d.limits.Admit(from, c)
+		if !ok {
+			d.refuse(c, "too many administrators at a time", "from", from)
+			return
+		}
+		all.Go(func() {
+			sc, name, err := d.handshake(c, secure, pace)
+			if err != nil {
+				g.Leave()
+				d.refuse(c, "refused administration over the network", "from", from, "err", err)
+				return
+			}
+			d.limits.Proved(from)
+			d.log.Proved(from)
+			d.enter(&caller{Conn: sc, guest: g, who: fmt.Sprintf("administrator %s at %s", name, from), remote: true})
+		})
+	}
+}
+
+// handshake authenticates whoever called, in his turn and within handshakeTime.
+func (d *door) handshake(c net.Conn, secure Secure, pace *strangers.Pace) (net.Conn, string, error) {
+	ctx, cancel := context.WithTimeout(d.end, handshakeTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer stop()
+	b := &begun{Conn: c}
+	if err := b.wait(); err != nil {
+		return nil, "", errors.New("said nothing")
+	}
+	if !pace.Wait(ctx, handshakeWait) {
+		return nil, "", errors.New("too many handshakes at a time")
+	}
+	sc, name, err := secure(ctx, b)
+	if err == nil && !stop() {
+		err = ctx.Err()
+	}
+	return sc, name, err
+}
+
+// begun is a connection whose first byte has been waited for.
+type begun struct {
+	net.Conn
+	first [1]byte
+	full  bool
+}
+
+func (b *begun) wait() error {
+	_, err := io.ReadFull(b.Conn, b.first[:])
+	b.full = err == nil
+	return err
+}
+
+func (b *begun) Read(p []byte) (int, error) {
+	if b.full && len(p) > 0 {
+		p[0], b.full = b.first[0], false
+		return 1, nil
+	}
+	return b.Conn.Read(p)
+}
