@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -67,7 +68,16 @@ func (c *Call) Warn(text string) {
 // Client returns a client for the daemon that is meant: the running one, or that
 // of -adminhost. A call ends after timeout at the latest.
 func (c *Call) Client(timeout time.Duration) (*admin.Client, error) {
-	return admin.NewClient(c.Dirs, c.Program.Name, timeout)
+	if !c.remote() {
+		return admin.NewClient(c.Dirs, c.Program.Name, timeout)
+	}
+	host := c.Values.Text("adminhost")
+	return admin.NewRemote(c.Program.Name, host, func(ctx context.Context) (net.Conn, error) { return c.Program.Dial(ctx, c) }, timeout), nil
+}
+
+// remote reports whether a daemon elsewhere is meant.
+func (c *Call) remote() bool {
+	return c.Program.setting("adminhost") != nil && c.Values.Given("adminhost")
 }
 
 // Running adds the remedy to an error of Client's calls, and the exit code 3 if

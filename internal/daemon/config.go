@@ -126,8 +126,16 @@ func (c *Call) set() error {
 	if err != nil {
 		return err
 	}
+	if err := c.edit(changes); err != nil {
+		return err
+	}
+	return c.told(changes)
+}
+
+// edit writes the changes into the file if the daemon could use it then.
+func (c *Call) edit(changes []change) error {
 	p := c.Program
-	err = conffile.Edit(c.ConfigPath, func(f *conffile.File) error {
+	return writeError(conffile.Edit(c.ConfigPath, func(f *conffile.File) error {
 		for _, ch := range changes {
 			if err := p.write(f, ch); err != nil {
 				return &cmdline.UsageError{Msg: err.Error()}
@@ -138,11 +146,7 @@ func (c *Call) set() error {
 			return err
 		}
 		return p.Check(false, next)
-	})
-	if err != nil {
-		return writeError(err)
-	}
-	return c.told(changes)
+	}))
 }
 
 func writeError(err error) error {
@@ -176,22 +180,31 @@ func (c *Call) changes() (changes []change, err error) {
 			return nil, &cmdline.UsageError{Msg: fmt.Sprintf("%s needs a value", s.Key), Hint: hintRange(s)}
 		case slices.ContainsFunc(changes, func(ch change) bool { return ch.key == s.Key }):
 			return nil, &cmdline.UsageError{Msg: fmt.Sprintf("%s given twice", s.Key)}
-		case words[1] == "":
-			changes = append(changes, change{s.Key, ""})
-			continue
 		}
-		v := setting.New(c.Program.Table)
-		for _, part := range parts(s, words[1]) {
-			if err := v.Set(s.Name, part); err != nil {
-				return nil, &cmdline.UsageError{Msg: s.Key + strings.TrimPrefix(err.Error(), "-"+s.Name)}
-			}
+		ch, err := c.Program.change(s, words[1])
+		if err != nil {
+			return nil, err
 		}
-		changes = append(changes, change{s.Key, strings.Join(v.List(s.Name), ", ")})
+		changes = append(changes, ch)
 	}
 	if len(changes) == 0 {
 		return nil, &cmdline.UsageError{Msg: "nothing to set", Hint: "give -set <Key> <value>, or -set and flags"}
 	}
 	return changes, nil
+}
+
+// change checks a value that is to be written.
+func (p *Program) change(s *setting.Setting, value string) (change, error) {
+	if value == "" {
+		return change{s.Key, ""}, nil
+	}
+	v := setting.New(p.Table)
+	for _, part := range parts(s, value) {
+		if err := v.Set(s.Name, part); err != nil {
+			return change{}, &cmdline.UsageError{Msg: s.Key + strings.TrimPrefix(err.Error(), "-"+s.Name)}
+		}
+	}
+	return change{s.Key, strings.Join(v.List(s.Name), ", ")}, nil
 }
 
 func parts(s *setting.Setting, value string) []string {
@@ -294,7 +307,7 @@ func (c *Call) told(changes []change) error {
 }
 
 // reloadRunning makes the daemon that runs with this file, if there is one, read
-// it.
+// it. What goes wrong comes after the file was written.
 func (c *Call) reloadRunning() (*Reloaded, error) {
 	now, err := c.running()
 	switch {
@@ -312,6 +325,40 @@ func (c *Call) reloadRunning() (*Reloaded, error) {
 		return nil, fmt.Errorf("the file is written, but not taken: %w", err)
 	}
 	return r, nil
+}
+
+// Changed tells a daemon that runs with this file that the command has changed
+// it. It warns if the daemon could not be told, or found something wrong.
+func (c *Call) Changed() {
+	r, err := c.reloadRunning()
+	if err != nil {
+		c.Warn(err.Error())
+		return
+	}
+	if r != nil {
+		for _, w := range r.Warnings {
+			c.Warn(w)
+		}
+	}
+}
+
+// Configure writes settings, by flag or key, as config -set does, and tells a
+// running daemon. It prints nothing but warnings.
+func (c *Call) Configure(values map[string]string) error {
+	var changes []change
+	for name, value := range values {
+		ch, err := c.Program.change(c.Program.Table.Find(name), value)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, ch)
+	}
+	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
+	if err := c.edit(changes); err != nil {
+		return err
+	}
+	c.Changed()
+	return nil
 }
 
 // Reload makes the running daemon read its configuration file again.

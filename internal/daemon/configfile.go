@@ -30,11 +30,14 @@ type Running struct {
 	Settings []setting.Effective `json:"settings"`
 }
 
-// load finds the configuration file and takes what it says.
+// load finds the configuration file and takes what it says. Unknown keys are the
+// business of those who start and configure.
 func (c *Call) load() error {
 	unknown, err := c.read()
-	for _, u := range unknown {
-		c.Warn(u)
+	if c.is("start") || c.is("config") {
+		for _, u := range unknown {
+			c.Warn(u)
+		}
 	}
 	return err
 }
@@ -47,7 +50,7 @@ func (c *Call) find() (string, error) {
 	if c.explicit() {
 		return c.Values.Text("configfile"), nil
 	}
-	if !c.is("start") && !c.Command.AnyConfig {
+	if !c.is("start") && !c.Command.AnyConfig && !c.remote() {
 		r, err := c.running()
 		switch {
 		case err == nil:
@@ -157,13 +160,13 @@ func notRegistered(what, name, path, program string) error {
 		Hint: fmt.Sprintf("%s -%s list shows what is registered", program, what)}
 }
 
-// read finds and reads the configuration file and warns of nothing.
+// read finds and reads the configuration file and warns of nothing. A file that
+// is about to be written may have mistakes: what counts is what comes out.
 func (c *Call) read() (unknown []string, err error) {
-	if c.ConfigPath, err = c.find(); err != nil {
+	if c.ConfigPath, err = c.find(); err != nil || c.is("config") && c.Values.Bool("set") {
 		return nil, err
 	}
-	writing := c.is("config") && c.Values.Bool("set")
-	f, err := c.Program.read(c.ConfigPath, c.explicit() && !writing)
+	f, err := c.Program.read(c.ConfigPath, c.explicit())
 	if err != nil {
 		return nil, err
 	}

@@ -33,9 +33,11 @@ type Program struct {
 	Open func(Env) (*Service, error)
 	// Status is an empty status that show decodes into.
 	Status func() Status
-	// Dial reaches the admin port of a daemon elsewhere (-adminhost) with this
-	// host's identity. Nil: the program has no such port.
+	// Dial reaches the admin port of the daemon that -adminhost names, with this
+	// host's identity; both ends have then proved themselves.
 	Dial func(context.Context, *Call) (net.Conn, error)
+	// Sockets are further ones in the run folder, which a crash may leave.
+	Sockets []string
 
 	// Named are the sections that "config -name X" is about, "Appliance X", and
 	// the keys there. Empty: config takes no name.
@@ -80,6 +82,10 @@ type Service struct {
 	// fails nothing may have changed. Nil: nothing to do.
 	Reload    func(*setting.Values) error
 	Endpoints map[string]admin.Handler // besides show, stop, config, reload
+	// Remote is where administrators on the network call, and Secure how they
+	// prove themselves. Nil: nowhere.
+	Remote net.Listener
+	Secure admin.Secure
 }
 
 // bool reads a switch that not every program has.

@@ -3,54 +3,44 @@ package daemon
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"openped/internal/cmdline"
 	"openped/internal/setting"
 )
 
-// help prints what fits a screen: the program, or the command that about names.
-// With "all" it prints every flag.
+// help prints what fits a screen: about the program, or the command that about
+// names. With "all" it prints every flag.
 func (p *Program) help(w io.Writer, about []string) error {
-	switch {
+	text := p.Help
+	switch top := len(about) > 0 && p.isTop(about[0]); {
+	case len(about) == 0, len(about) == 1 && top: // "-appliance -help" too
 	case len(about) == 1 && about[0] == "all":
-		p.banner(w)
-		fmt.Fprintf(w, "\nThe flags of all commands; each command takes each of them.\n\n%s", FlagList(p.Table))
-		return nil
-	case len(about) == 0:
-		p.banner(w)
-		fmt.Fprint(w, p.Help)
-		return nil
+		text = "\nThe flags of all commands; each command takes each of them.\n\n" + FlagList(p.Table)
+	case top:
+		name, word, _, err := cmdline.Choose(about, p.tops())
+		if err != nil {
+			return err
+		}
+		text = p.command(name, word).Help
+	default:
+		c := p.command("mode", strings.ToLower(about[0]))
+		if c == nil {
+			return &cmdline.UsageError{Msg: "no help about " + cmdline.Printable(about[0]), Hint: "write -help, -help all, or -mode <mode> -help"}
+		}
+		text = c.Help
 	}
-	if c := p.about(about); c != nil {
-		p.banner(w)
-		fmt.Fprint(w, c.Help)
-		return nil
-	}
-	// An option alone: "-appliance -help".
-	if _, _, _, err := cmdline.Choose(append([]string{about[0]}, "\x00"), p.tops()); len(about) == 1 && err != nil && p.isTop(about[0]) {
-		p.banner(w)
-		fmt.Fprint(w, p.Help)
-		return nil
-	}
-	return &cmdline.UsageError{Msg: "no help about " + cmdline.Printable(about[0]), Hint: "write -help, -help all, or -mode <mode> -help"}
-}
-
-// about finds the command that "-mode start", "mode start -ip", "start" mean.
-func (p *Program) about(args []string) *Command {
-	if top, word, _, err := cmdline.Choose(args, p.tops()); err == nil {
-		return p.command(top, word)
-	}
-	return p.command("mode", strings.ToLower(args[0]))
+	p.banner(w)
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 func (p *Program) isTop(arg string) bool {
-	for _, t := range p.tops() {
-		if strings.EqualFold(strings.TrimLeft(arg, "-"), t.Name) {
-			return true
-		}
-	}
-	return false
+	arg, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+	return slices.ContainsFunc(p.tops(), func(t cmdline.Top) bool {
+		return strings.EqualFold(arg, t.Name) || t.Short != "" && strings.EqualFold(arg, t.Short)
+	})
 }
 
 // FlagList has a line for each flag: what it does, its range and its default.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"openped/internal/admin"
 	"openped/internal/background"
@@ -33,6 +34,7 @@ func (c *Call) Start() error {
 		code := rc.SocketError
 		if errors.Is(err, background.ErrTimeout) {
 			code = rc.OperationTimedOut
+			admin.Sweep(c.Dirs, p.Name, p.Sockets...)
 		}
 		return startFailure(&cmdline.ExitError{Code: cmdline.ExitFailed, RC: code, Err: err, Hint: "run it with -foreground to see why"})
 	}
@@ -82,11 +84,45 @@ func startCode(err error) rc.Code {
 // Stop ends the running daemon and waits until it is gone.
 func (c *Call) Stop() error {
 	c.Launched("shutdown")
-	if err := admin.Stop(c.ctx, c.Dirs, c.Program.Name, c.Values.Seconds(c.Program.StopTimeout), c.Values.Bool("force")); err != nil {
+	timeout := c.Values.Seconds(c.Program.StopTimeout)
+	var err error
+	if c.remote() {
+		err = c.stopRemote(timeout)
+	} else {
+		err = admin.Stop(c.ctx, c.Dirs, c.Program.Name, timeout, c.Values.Bool("force"), c.Program.Sockets...)
+	}
+	if err != nil {
 		return c.Running(err)
 	}
 	fmt.Fprintln(c.Stdout, "Background process stopped")
 	fmt.Fprintln(c.Stdout, "Stop command passed.")
+	return nil
+}
+
+// remotePoll is the time between two looks whether a daemon elsewhere has gone.
+const remotePoll = 200 * time.Millisecond
+
+// stopRemote ends a daemon elsewhere and waits until it does not answer any more.
+func (c *Call) stopRemote(timeout time.Duration) error {
+	client, err := c.Client(timeout)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, timeout)
+	defer cancel()
+	if err := client.Post(ctx, "/v1/stop", nil, nil); err != nil {
+		return err
+	}
+	for client.Get(ctx, "/v1/show", nil) == nil {
+		select {
+		case <-time.After(remotePoll):
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.OperationTimedOut, Err: fmt.Errorf("%s on %s has not ended within %v", c.Program.Name, c.Values.Text("adminhost"), timeout),
+			Hint: "look at its log"}
+	}
 	return nil
 }
 
