@@ -14,13 +14,16 @@ import (
 // ped keeps the device open, across unplugging and replugging, and lends it to
 // one holder at a time.
 type ped struct {
-	cfg *Config
-	log *slog.Logger
+	cfg    *Config
+	live   *settings
+	counts *counts
+	log    *slog.Logger
 
 	mu     sync.Mutex
 	dev    usbped.Device      // nil while there is none
 	reason string             // why there is none
 	state  *protocol.PEDEvent // the last that dev told, nil before the first
+	busy   time.Time          // since when a dialogue runs, zero while none does
 	holder *hold
 
 	looked chan struct{} // closed when it is known whether there is a device
@@ -55,8 +58,8 @@ type errBusy struct{ since time.Duration }
 
 func (errBusy) Error() string { return "the PED serves another HSM" }
 
-func newPED(cfg *Config) *ped {
-	return &ped{cfg: cfg, log: cfg.Log, reason: "not looked for yet", looked: make(chan struct{})}
+func newPED(cfg *Config, live *settings, counts *counts) *ped {
+	return &ped{cfg: cfg, live: live, counts: counts, log: cfg.Log, reason: "not looked for yet", looked: make(chan struct{})}
 }
 
 // look waits until the device has been looked for once: what asks right after
@@ -97,7 +100,7 @@ func (p *ped) open(ctx context.Context) (usbped.Device, error) {
 		return nil, err
 	}
 	p.mu.Lock()
-	p.dev, p.reason, p.state = dev, "", nil
+	p.dev, p.reason, p.state, p.busy = dev, "", nil, time.Time{}
 	p.mu.Unlock()
 	i := dev.Info()
 	p.log.Info("PED connected", "device", p.cfg.Opener.String(), "serial", i.Serial, "firmware", i.Firmware, "software", i.Software)
@@ -116,9 +119,13 @@ func (p *ped) serve(ctx context.Context, dev usbped.Device) error {
 		t := time.NewTicker(time.Second)
 		defer t.Stop()
 		for {
+			now := p.live.now()
+			dev.SetWriteDelay(now.PedWriteDelay)
 			select {
 			case <-ctx.Done():
 				return
+			case <-now.changed:
+				continue
 			case <-t.C:
 			}
 			if err := bounded(ctx, usbped.PongTimeout+time.Second, dev.Ping); err != nil {
@@ -146,6 +153,7 @@ func (p *ped) deliver(dev usbped.Device, m usbped.Message) {
 	if m.Event != nil {
 		e := *m.Event
 		p.state = &e
+		p.dialogue(e.Busy)
 	}
 	h := p.holder
 	p.mu.Unlock()
@@ -164,9 +172,22 @@ func (p *ped) deliver(dev usbped.Device, m usbped.Message) {
 	}
 }
 
+// dialogue notes whether one runs: from the event that says busy to the one that
+// says idle, or the end of the device.
+func (p *ped) dialogue(busy bool) {
+	switch {
+	case busy && p.busy.IsZero():
+		p.busy = time.Now()
+	case !busy && !p.busy.IsZero():
+		p.counts.dialogue(time.Since(p.busy))
+		p.busy = time.Time{}
+	}
+}
+
 func (p *ped) detach(dev usbped.Device, err error) {
 	p.mu.Lock()
 	p.dev, p.state = nil, nil
+	p.dialogue(false)
 	if h := p.holder; h != nil && h.dev == dev {
 		close(h.lost)
 		close(h.free)
@@ -193,6 +214,25 @@ func (p *ped) setReason(err error) {
 			p.log.Info("no PED", "device", p.cfg.Opener.String(), "reason", r)
 		}
 	}
+}
+
+// probe is what a caller is told who asks for the state of the PED only.
+func (p *ped) probe() protocol.Probed {
+	p.look()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dev == nil {
+		return protocol.Probed{}
+	}
+	i := p.dev.Info()
+	r := protocol.Probed{Connected: true, Serial: i.Serial, Firmware: i.Firmware, Software: i.Software}
+	if p.state != nil {
+		r.Mode = p.state.Mode
+	}
+	if p.holder != nil {
+		r.Busy = max(1, uint32(time.Since(p.holder.since)/time.Second))
+	}
+	return r
 }
 
 // freed waits for a holder that is going, until the PED is idle. It reports

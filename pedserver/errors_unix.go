@@ -16,3 +16,6 @@ func isTransient(err error) bool {
 	}
 	return false
 }
+
+// isRefused reports whether nobody listens where we called.
+func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

@@ -10,3 +10,6 @@ func isTransient(err error) bool {
 	const wsaEMFile, wsaENoBufs = syscall.Errno(10024), syscall.Errno(10055)
 	return errors.Is(err, syscall.WSAECONNRESET) || errors.Is(err, wsaEMFile) || errors.Is(err, wsaENoBufs)
 }
+
+// isRefused reports whether nobody listens where we called.
+func isRefused(err error) bool { return errors.Is(err, syscall.Errno(10061)) } // WSAECONNREFUSED

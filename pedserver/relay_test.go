@@ -134,7 +134,7 @@ func TestTooSlow(t *testing.T) {
 }
 
 func TestIdle(t *testing.T) {
-	inWorld(t, Config{IdleTimeout: 60 * time.Second}, func(w *world) {
+	inWorld(t, Config{Live: Live{IdleTimeout: 60 * time.Second}}, func(w *world) {
 		h := w.acquire("10.0.0.1", true)
 		time.Sleep(50 * time.Second)
 		h.send(protocol.PEDFrame{Bytes: []byte{1}}) // counts, pings do not
@@ -154,7 +154,7 @@ func TestIdle(t *testing.T) {
 }
 
 func TestIdleNever(t *testing.T) {
-	inWorld(t, Config{IdleTimeout: -1}, func(w *world) {
+	inWorld(t, Config{Live: Live{IdleTimeout: -1}}, func(w *world) {
 		h := w.acquire("10.0.0.1", true)
 		time.Sleep(2 * time.Hour)
 		if h.ended() {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -19,14 +17,18 @@ import (
 
 // session is one connection that has the PED.
 type session struct {
-	cfg  *Config
-	log  *slog.Logger
-	link *link
-	hold *hold
-	meta *client
-	over atomic.Bool // the last word is said: what comes is not for the PED
+	cfg    *Config
+	live   *settings
+	counts *counts
+	log    *slog.Logger
+	link   *link
+	hold   *hold
+	meta   *client
+	stay   bool        // the link outlives the session if the HSM host releases the PED
+	over   atomic.Bool // the last word is said: what comes is not for the PED
 
-	proved func() // called at the first proof
+	proved    func()      // called at the first proof
+	permitted func() bool // whether the settings of now still permit this link
 }
 
 var (
@@ -35,9 +37,17 @@ var (
 	errDevice   = errors.New("the PED does not take frames")
 )
 
-// isEnd reports whether err is the peer's hanging up.
-func isEnd(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)
+// orSilent is err, or errSilent for a deadline that has passed.
+func orSilent(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errSilent
+	}
+	return err
+}
+
+// peerError is the peer's own reason to end the link.
+func peerError(e protocol.Error) error {
+	return fmt.Errorf("%w with code %d (%v)", errPeer, uint16(e.Code), e.Code)
 }
 
 // run relays until one side ends it and returns why. A protocol.Error has been
@@ -51,15 +61,11 @@ func (s *session) run(ctx context.Context) (proven bool, err error) {
 	s.over.Store(true)
 	cancel()
 	close(s.hold.left)
-	var pe protocol.Error
-	if errors.As(err, &pe) && s.link.farewell(pe, false) == nil {
-		hangUp := time.AfterFunc(linger, func() { _ = s.link.Close() })
-		defer hangUp.Stop()
+	if s.stay && errors.Is(err, errReleased) {
+		reader.Wait()
 	} else {
-		_ = s.link.Close()
+		s.link.part(err, reader.Wait)
 	}
-	reader.Wait()
-	_ = s.link.Close()
 	return proven, err
 }
 
@@ -67,12 +73,9 @@ func (s *session) run(ctx context.Context) (proven bool, err error) {
 // frame no other is read: TCP slows the host down.
 func (s *session) fromHost(ctx context.Context) error {
 	for {
-		b, err := s.link.recv(s.cfg.PingTimeout)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return errSilent
-		}
+		b, err := s.link.recv(time.Now().Add(s.live.now().PingTimeout))
 		if err != nil {
-			return asProtocolError(err)
+			return orSilent(err)
 		}
 		if s.over.Load() {
 			continue
@@ -80,6 +83,7 @@ func (s *session) fromHost(ctx context.Context) error {
 		switch b := b.(type) {
 		case protocol.PEDFrame:
 			s.meta.frame(time.Now())
+			s.counts.toPED(len(b.Bytes))
 			s.log.Log(ctx, logs.LevelTrace, "frame to PED", "bytes", len(b.Bytes))
 			// Not under ctx: a frame that the end of the session cuts in half would
 			// take the PED with it.
@@ -96,7 +100,7 @@ func (s *session) fromHost(ctx context.Context) error {
 		case protocol.Release:
 			return errReleased
 		case protocol.Error:
-			return fmt.Errorf("%w with code %d, unauthenticated", errPeer, b.Code)
+			return peerError(b)
 		default:
 			return protocol.Error{Code: protocol.LinkErrProtocol}
 		}
@@ -112,7 +116,8 @@ func bounded(ctx context.Context, d time.Duration, f func(context.Context) error
 // fromPED carries what the PED says to the HSM host and keeps the clocks: ping,
 // proof and idleness.
 func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool, err error) {
-	ping := time.NewTicker(s.cfg.PingInterval)
+	now := s.live.now()
+	ping := time.NewTicker(now.PingInterval)
 	defer ping.Stop()
 	proof := time.NewTimer(s.cfg.ProofTimeout)
 	defer proof.Stop()
@@ -122,7 +127,7 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 	for {
 		select {
 		case <-ctx.Done():
-			return proven, protocol.Error{Code: protocol.LinkErrShutdown}
+			return proven, endOf(ctx)
 		case err := <-ended:
 			return proven, err
 		case <-s.hold.lost:
@@ -133,6 +138,13 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 			if s.idleLeft() <= 0 {
 				return proven, protocol.Error{Code: protocol.LinkErrIdle}
 			}
+			idle.Reset(s.idleLeft())
+		case <-now.changed:
+			now = s.live.now()
+			if !s.permitted() {
+				return proven, protocol.Error{Code: protocol.LinkErrNotAllowed}
+			}
+			ping.Reset(now.PingInterval)
 			idle.Reset(s.idleLeft())
 		case <-ping.C:
 			token++
@@ -158,10 +170,11 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 
 // idleLeft is how long the PED may stay silent from now.
 func (s *session) idleLeft() time.Duration {
-	if s.cfg.IdleTimeout < 0 {
+	limit := s.live.now().IdleTimeout
+	if limit < 0 {
 		return 1000 * time.Hour
 	}
-	return time.Until(s.meta.lastFrame().Add(s.cfg.IdleTimeout))
+	return time.Until(s.meta.lastFrame().Add(limit))
 }
 
 func (s *session) toHost(ctx context.Context, m usbped.Message) error {
@@ -170,6 +183,7 @@ func (s *session) toHost(ctx context.Context, m usbped.Message) error {
 		return s.link.send(*m.Event)
 	}
 	s.meta.frame(time.Now())
+	s.counts.fromPED(len(m.Frame))
 	s.log.Log(ctx, logs.LevelTrace, "frame from PED", "bytes", len(m.Frame))
 	return s.link.send(protocol.PEDFrame{Bytes: m.Frame})
 }

@@ -54,16 +54,45 @@ func (st Status) Show(w io.Writer) {
 		}
 		p("Client Information:")
 		p("  IP:                      %s", c.Address)
+		if c.Name != "" {
+			p("  Registered Name:         %s (%s)", c.Name, c.TLS)
+		}
 		p("  HSM Serial Number:       %s (not authenticated)", c.HSM)
 		p("  HSM Proved Itself:       %s", proof)
 		p("  Software Version:        %s", c.Software)
 	}
 	p("")
+	if st.Mode == ModePeer {
+		p("Appliance Information:")
+		for _, l := range st.Links {
+			p("  %-24s %s, %s, %d (secs)", l.Name+":", l.State, l.Address, l.Since)
+			switch {
+			case l.Tries > 0:
+				p("  %-24s failed tries: %d, last: %s", "", l.Tries, l.Error)
+			case l.Error != "":
+				p("  %-24s last: %s", "", l.Error)
+			}
+		}
+		p("")
+	}
 	p("Operating Information:")
-	p("  Server Port:              %d", st.Port)
+	if st.Mode == ModePeer {
+		p("  Server Port:              Not Available")
+	} else {
+		p("  Server Port:              %d", st.Port)
+	}
 	p("  External Server Interface: %s", yesNo(st.External))
-	p("  Admin Port:               %d", DefaultAdminPort)
-	p("  External Admin Interface: No")
+	p("  Admin Port:               %d", st.AdminPort)
+	p("  External Admin Interface: %s", yesNo(st.ExternalAdmin))
+	if st.TLS.Identity != "" {
+		p("  TLS:                      %s, certificate %s, registered: %d", st.TLS.Calls, st.TLS.Identity, st.TLS.Peers)
+	}
+	if st.TLS.Problem != "" {
+		p("  TLS Problem:              %s", st.TLS.Problem)
+	}
+	for _, line := range st.Reachability {
+		p("  Reachability:             %s", line)
+	}
 	p("")
 	p("  Server Up Time:           %d (secs)", st.UpTime)
 	p("  Server Idle Time:         %d (secs) (%d%%)", st.IdleTime, percent(st.IdleTime, st.UpTime))

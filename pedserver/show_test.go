@@ -40,7 +40,7 @@ Show command passed.
 
 func vendorStatus() Status {
 	return Status{
-		Hostname: "DWG9999", IP: "0.0.0.0", Version: "1.0.6 (10006)", ProtocolVersion: "1.0.1-0", Port: 1503, External: true,
+		Hostname: "DWG9999", IP: "0.0.0.0", Version: "1.0.6 (10006)", ProtocolVersion: "1.0.1-0", Port: 1503, External: true, AdminPort: 1502, Mode: ModeLegacy,
 		PED: PEDStatus{Connected: true, Firmware: "2.7.1-5", Mode: "remote"}, UpTime: 190, IdleTimeout: 1800,
 	}
 }

@@ -12,6 +12,8 @@ import (
 // client is what is known and counted of the connection that has the PED.
 type client struct {
 	addr, serial, software string
+	name, tls              string // see caller
+	called                 bool
 	since                  time.Time
 
 	mu     sync.Mutex
@@ -24,9 +26,9 @@ type client struct {
 // runs the PED sends an activity record every 5 s.
 const activeGap = 6 * time.Second
 
-func newClient(addr, serial, software string) *client {
+func newClient(who caller, serial, software string) *client {
 	now := time.Now()
-	return &client{addr: addr, serial: serial, software: software, since: now, last: now}
+	return &client{addr: who.addr, serial: serial, software: software, name: who.name, tls: who.tls, called: who.called, since: now, last: now}
 }
 
 func (c *client) frame(now time.Time) {
@@ -54,14 +56,16 @@ func (c *client) totals(now time.Time) (idle, total time.Duration, proven bool) 
 	return idle, total, c.proven
 }
 
-func (s *Server) begin(c *client) { s.mu.Lock(); s.current = c; s.mu.Unlock() }
+func (s *Server) took(c *client) { s.mu.Lock(); s.current = c; s.mu.Unlock() }
 
-func (s *Server) end(c *client) {
+func (s *Server) gaveBack(c *client) {
 	now := time.Now()
 	_, all, _ := c.totals(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = nil
+	if s.current == c { // else the next has the PED already
+		s.current = nil
+	}
 	s.total += now.Sub(c.since)
 	s.idle += all
 }
@@ -75,8 +79,15 @@ type Status struct {
 	Listening       []string `json:"listening"`
 	Port            int      `json:"port"`
 	External        bool     `json:"external"`
+	AdminPort       int      `json:"adminPort"`
+	ExternalAdmin   bool     `json:"externalAdmin"`
 	PID             int      `json:"pid"`
 	LogFile         string   `json:"logFile"`
+
+	Mode         string       `json:"mode"` // "legacy" or "peer-to-peer"
+	TLS          TLSStatus    `json:"tls"`
+	Links        []LinkStatus `json:"links,omitempty"`        // to the appliances that were started
+	Reachability []string     `json:"reachability,omitempty"` // what is to be known of the addresses
 
 	PED    PEDStatus     `json:"ped"`
 	Client *ClientStatus `json:"client,omitempty"`
@@ -87,6 +98,32 @@ type Status struct {
 
 	TotalConnection     int64 `json:"totalConnection"`
 	TotalConnectionIdle int64 `json:"totalConnectionIdle"`
+
+	Counters Counters `json:"counters"`
+}
+
+// The modes.
+const (
+	ModeLegacy = "legacy"
+	ModePeer   = "peer-to-peer"
+)
+
+// TLSStatus is what is said of TLS in Status.
+type TLSStatus struct {
+	Calls    string `json:"calls"`              // of HSM hosts: "off", "offered" or "required"
+	Identity string `json:"identity,omitempty"` // the common name of this host's certificate
+	Problem  string `json:"problem,omitempty"`  // with that certificate
+	Peers    int    `json:"peers"`              // registered appliances
+}
+
+// LinkStatus is one link to an appliance in Status.
+type LinkStatus struct {
+	Name    string    `json:"name"`
+	Address string    `json:"address"`
+	State   LinkState `json:"state"`
+	Since   int64     `json:"since"`           // seconds that it has been so
+	Tries   int       `json:"tries"`           // failed ones in a row
+	Error   string    `json:"error,omitempty"` // why the last try failed, or the link ended
 }
 
 // PEDStatus is the PED's part of Status.
@@ -105,6 +142,9 @@ type PEDStatus struct {
 // authenticated towards PEDserver.
 type ClientStatus struct {
 	Address   string `json:"address"`
+	Name      string `json:"name,omitempty"` // as registered, if TLS has made it known
+	TLS       string `json:"tls,omitempty"`  // what protects the link
+	Called    bool   `json:"called"`         // the link was made by this side
 	HSM       string `json:"hsm"`
 	Software  string `json:"software"`
 	Proven    bool   `json:"proven"` // the PED says that the HSM proved itself
@@ -118,7 +158,11 @@ func (s *Server) Status() Status {
 	s.ped.look()
 	now := time.Now()
 	sec := func(d time.Duration) int64 { return int64(d / time.Second) }
-	st := Status{PED: s.ped.status(), UpTime: sec(now.Sub(s.started)), IdleTimeout: max(0, sec(s.cfg.IdleTimeout))}
+	st := Status{PED: s.ped.status(), UpTime: sec(now.Sub(s.started)), IdleTimeout: max(0, sec(s.live.now().IdleTimeout)),
+		AdminPort: DefaultAdminPort, Mode: ModeLegacy, TLS: s.tlsStatus(), Counters: s.counts.get()}
+	if s.cfg.Peer {
+		st.Mode = ModePeer
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	total, idleTotal := s.total, s.idle
@@ -126,12 +170,30 @@ func (s *Server) Status() Status {
 		idle, all, proven := c.totals(now)
 		total += now.Sub(c.since)
 		idleTotal += all
-		st.Client = &ClientStatus{Address: c.addr, HSM: c.serial, Software: c.software, Proven: proven,
+		st.Client = &ClientStatus{Address: c.addr, Name: c.name, TLS: c.tls, Called: c.called, HSM: c.serial, Software: c.software, Proven: proven,
 			Time: sec(now.Sub(c.since)), Idle: sec(idle), TotalIdle: sec(all)}
+	}
+	for _, a := range s.appliances {
+		st.Links = append(st.Links, a.status(now))
 	}
 	st.TotalConnection, st.TotalConnectionIdle = sec(total), sec(idleTotal)
 	st.IdleTime = max(0, st.UpTime-(st.TotalConnection-st.TotalConnectionIdle))
 	return st
+}
+
+func (s *Server) tlsStatus() TLSStatus {
+	st := TLSStatus{Calls: s.live.now().TLS.String(), Peers: len(s.cfg.Peers().Peers())}
+	if id := s.cfg.Identity(); id != nil {
+		st.Identity, st.Problem = id.CommonName, id.Problem(time.Now())
+	}
+	return st
+}
+
+func (a *appliance) status(now time.Time) LinkStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return LinkStatus{Name: a.name, Address: addressOf(a.peer), State: a.state, Since: int64(now.Sub(a.since) / time.Second),
+		Tries: a.tries, Error: reason(a.err)}
 }
 
 func (p *ped) status() PEDStatus {

@@ -167,6 +167,14 @@ func (l *Limits) add(a netip.Addr) *address {
 	return e
 }
 
+// Known reports whether somebody from a has proved himself.
+func (l *Limits) Known(a netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.find(a)
+	return e != nil && e.proved
+}
+
 // Paused reports whether a has to wait before it may hold anything.
 func (l *Limits) Paused(a netip.Addr) bool {
 	l.mu.Lock()
@@ -232,3 +240,6 @@ func network(a netip.Addr) netip.Addr {
 	}
 	return netip.PrefixFrom(a, 64).Masked().Addr()
 }
+
+// Proved reports whether somebody has proved himself from the guest's address.
+func (g *Guest) Proved() bool { g.l.mu.Lock(); defer g.l.mu.Unlock(); return g.e.proved }
