@@ -111,7 +111,7 @@ func TestBusyConnecting(t *testing.T) {
 	go func() {
 		pw := hsm.NewPassword()
 		defer pw.Destroy()
-		done <- s.connect(hsm.WithCaller(ctx, "uid 1001 pid 7"), "127.0.0.1", int(b.port), pw, func() { close(typed) })
+		done <- s.connect(hsm.WithCaller(ctx, "uid 1001 pid 7"), way{Target: Target{Host: "127.0.0.1", Port: int(b.port)}}, pw, func() { close(typed) })
 	}()
 	<-typed
 	u.fails(hsmapi.PedConnect, b.address().AddBool(hsmapi.TagWantPassword, true), hsmapi.CKR_OPERATION_ACTIVE, "by uid 1001 pid 7, since ")

@@ -7,19 +7,32 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"openped/certs/linkid"
 	"openped/hsm"
 	"openped/hsm/virtual"
 	"openped/internal/peercred"
+	"openped/internal/strangers"
 )
 
 // MaxSlots is how many HSMs one pedclient runs.
-const MaxSlots = 64
+const MaxSlots = 256
+
+// Ports.
+const (
+	DefaultPort       = 1503 // of a PEDserver, when none is named
+	DefaultListenPort = 9697 // where PEDservers call
+	DefaultAdminPort  = 1501
+)
+
+// opening is how many slots are opened at a time.
+const opening = 8
 
 // How many local programs may be connected at a time.
 const (
-	maxCallers  = 128
+	maxCallers  = 512
 	maxPerUser  = 16 // of one user who is neither root nor this process's
 	keptCallers = 8  // places of maxCallers that only these two get
 )
@@ -31,6 +44,12 @@ type Config struct {
 	Timers   Timers
 	Dial     Dialer // nil: the network
 	Group    int    // members of this group may be callers too; negative: none
+
+	// What was read from the configuration last, and is asked for at each use.
+	// Each may be nil, and so may what it returns.
+	Identity   func() *linkid.Identity
+	PEDServers func() *linkid.Registry
+	IDs        func() *IDMap
 }
 
 // Client runs the slots and serves callers.
@@ -38,8 +57,16 @@ type Client struct {
 	cfg     Config
 	slots   []*slot
 	started time.Time
+	net     *network
+	hub     *hub
+	counts  *counters
+	closed  atomic.Bool
 
-	mu      sync.Mutex
+	limits     *strangers.Limits // on the port for PEDservers
+	quiet      *strangers.Quiet
+	handshakes *strangers.Pace
+
+	mu      sync.Mutex // never held while anything is waited for
 	callers int
 	perUser map[int]int // callers, by user
 }
@@ -47,42 +74,87 @@ type Client struct {
 // New opens all slots; if one can not be opened, none is. The error names the
 // slot and the remedy.
 func New(cfg Config) (*Client, error) {
-	cfg.Timers.fill()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Dial == nil {
-		cfg.Dial = new(net.Dialer).DialContext
 	}
 	if len(cfg.HSMFiles) > MaxSlots {
 		return nil, fmt.Errorf("%d HSMs, and one pedclient runs %d at most", len(cfg.HSMFiles), MaxSlots)
 	}
-	c := &Client{cfg: cfg, started: time.Now(), perUser: map[int]int{}}
+	c := &Client{cfg: cfg, started: time.Now(), hub: newHub(), counts: newCounters(), perUser: map[int]int{},
+		limits: strangers.NewLimits(maxPending, maxPerAddr), quiet: strangers.NewQuiet(cfg.Log), handshakes: strangers.NewPace(tlsPace)}
+	c.net = &network{dial: cfg.Dial, clock: newClock(cfg.Timers), secure: &secure{identity: cfg.Identity, servers: cfg.PEDServers, refused: c.counts.refuse}}
 	if err := checkDifferent(cfg.HSMFiles); err != nil {
 		return nil, err
 	}
-	for i, path := range cfg.HSMFiles {
-		s, err := openSlot(i+1, path, &c.cfg)
-		if err != nil {
-			c.Close()
-			return nil, fmt.Errorf("slot %d: %w", i+1, err)
+	if err := c.open(); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// open opens the slots, several at a time: most of it is waiting for the disk.
+func (c *Client) open() error {
+	slots, errs := make([]*slot, len(c.cfg.HSMFiles)), make([]error, len(c.cfg.HSMFiles))
+	room := make(chan struct{}, opening)
+	var all sync.WaitGroup
+	for i, path := range c.cfg.HSMFiles {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			slots[i], errs[i] = openSlot(i+1, path, c)
+		})
+	}
+	all.Wait()
+	for i, s := range slots {
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("slot %d: %w", i+1, errs[i])
+			continue
 		}
 		c.slots = append(c.slots, s)
 		info := s.hsm.Info()
 		s.log.Info("slot open", "file", s.path, "serial", info.Serial, "firmware", info.Firmware, "initialized", info.Initialized)
 	}
-	return c, nil
+	return errors.Join(errs...)
 }
 
-// Close closes all slots, at the same time: each may have to tell a PED.
+// Close closes all slots, at the same time: each may have to tell a PED. Then it
+// ends the links that PEDservers have made.
 func (c *Client) Close() error {
+	c.closed.Store(true)
 	errs := make([]error, len(c.slots))
 	var all sync.WaitGroup
 	for i, s := range c.slots {
 		all.Go(func() { errs[i] = s.close() })
 	}
 	all.Wait()
+	for _, l := range c.hub.all() {
+		all.Go(func() { l.end(errStopping) })
+	}
+	all.Wait()
 	return errors.Join(errs...)
+}
+
+// Reconfigure takes other timers, also for links that are up, and ends links
+// with PEDservers that are not registered any more as they were.
+func (c *Client) Reconfigure(t Timers) {
+	c.net.clock.set(t)
+	reg := c.net.secure.registry()
+	for _, l := range c.hub.all() {
+		l.recheck(reg)
+	}
+	for _, s := range c.slots {
+		if h, _ := s.current(); h != nil {
+			h.line.recheck(reg)
+		}
+	}
+}
+
+// ids returns the PED IDs of the moment.
+func (c *Client) ids() *IDMap {
+	if c.cfg.IDs == nil {
+		return nil
+	}
+	return c.cfg.IDs()
 }
 
 // slot returns a slot by its number, or nil.

@@ -193,12 +193,12 @@ func TestRefusedPrompt(t *testing.T) {
 func TestConnectErrors(t *testing.T) {
 	b := newBench(t)
 	u := b.user()
-	u.fails(hsmapi.PedConnect, slot1(), hsmapi.CKR_ARGUMENTS_BAD, "ped set")
+	u.fails(hsmapi.PedConnect, slot1().AddBool(hsmapi.TagWantPassword, true), hsmapi.CKR_ARGUMENTS_BAD, "ped set")
 	u.fails(hsmapi.PedConnect, b.address(), hsmapi.CKR_RPV_NOT_INITIALIZED, "-password")
 	u.fails(hsmapi.PedConnect, b.address().AddU32(hsmapi.TagSeconds, 1).AddSecret(hsmapi.TagPassword, secret.Copy([]byte("1234567x"))), hsmapi.CKR_ARGUMENTS_BAD, "8 digits")
 	u.fails(hsmapi.PedConnect, b.address().AddBool(hsmapi.TagWantPassword, true).AddSecret(hsmapi.TagPassword, secret.Copy([]byte("12345678"))), hsmapi.CKR_ARGUMENTS_BAD, "")
 	u.fails(hsmapi.PedConnect, slot1().AddText(hsmapi.TagHost, "127.0.0.1").AddU32(hsmapi.TagPort, 1).AddBool(hsmapi.TagWantPassword, true), hsmapi.CKR_PED_UNPLUGGED, "nobody listens at 127.0.0.1 port 1")
-	u.fails(hsmapi.PedConnect, slot1().AddText(hsmapi.TagHost, "h").AddU32(hsmapi.TagPort, 0), hsmapi.CKR_ARGUMENTS_BAD, "port 0")
+	u.fails(hsmapi.PedConnect, slot1().AddText(hsmapi.TagHost, "h").AddU32(hsmapi.TagPort, 0).AddBool(hsmapi.TagWantPassword, true), hsmapi.CKR_ARGUMENTS_BAD, "port 0")
 	b.srv.setBusy(true)
 	u.fails(hsmapi.PedConnect, b.address().AddBool(hsmapi.TagWantPassword, true), hsmapi.CKR_PED_BUSY, "for 61 s now (since ")
 	if slices.Contains(u.events, hsmapi.EventPassword) {
@@ -312,14 +312,14 @@ func FuzzSettings(f *testing.F) {
 		if s.decode(b) != nil {
 			return
 		}
-		if s.port < 0 || s.port > 65535 {
-			t.Errorf("port %d", s.port)
+		if s.target.Port < 0 || s.target.Port > 65535 {
+			t.Errorf("port %d", s.target.Port)
 		}
-		if err := s.set("x", 1); err != nil {
+		if err := s.set(Target{Host: "x", Port: 1, TLS: true}); err != nil {
 			t.Fatal(err)
 		}
 		again, err := openSettings(s.path)
-		if err != nil || again.host != "x" || again.port != 1 || len(again.rest) != len(s.rest) {
+		if err != nil || again.target != (Target{Host: "x", Port: 1, TLS: true}) || len(again.rest) != len(s.rest) {
 			t.Errorf("%v: %+v", err, again)
 		}
 	})

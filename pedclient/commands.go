@@ -57,7 +57,9 @@ func (w *caller) run(ctx context.Context, r *request, in hsmapi.Fields) (hsmapi.
 	}
 	begin := time.Now()
 	out, err := h(c)
-	return out, w.outcome(c, cmd, begin, err)
+	err = w.outcome(c, cmd, begin, err)
+	w.client.counts.done(cmd, time.Since(begin), err)
+	return out, err
 }
 
 // outcome logs how a command went and makes its error one that the caller may

@@ -11,32 +11,7 @@ import (
 	"openped/protocol/hsmapi"
 )
 
-// address returns where to connect: what the request names, with the usual
-// port, or else what `ped set` stored.
-func (c *call) address() (host string, port int, err error) {
-	host, named := c.in.Text(hsmapi.TagHost)
-	n, withPort := c.in.U32(hsmapi.TagPort)
-	if withPort && (n < 1 || n > 65535) {
-		return "", 0, badArgument("port %d is outside 1 to 65535", n)
-	}
-	port = DefaultPort
-	if !named || host == "" {
-		if host, port = c.slot.settings.get(); host == "" {
-			return "", 0, &hsmapi.Error{Code: hsmapi.CKR_ARGUMENTS_BAD, Msg: "no PEDserver named, and none is stored for this slot",
-				Hint: "give -ip <address>, or store one with `ped set -ip <address>`"}
-		}
-	}
-	if withPort {
-		port = int(n)
-	}
-	return host, port, nil
-}
-
 func (c *call) pedConnect() (hsmapi.Fields, error) {
-	host, port, err := c.address()
-	if err != nil {
-		return nil, err
-	}
 	password := c.in.TakeSecret(hsmapi.TagPassword)
 	show := false
 	switch {
@@ -52,8 +27,15 @@ func (c *call) pedConnect() (hsmapi.Fields, error) {
 		password, show = hsm.NewPassword(), true
 	}
 	defer password.Destroy()
-	err = c.slot.connect(c.ctx, host, port, password, func() { c.announce(password, show) })
-	return nil, err
+	// What the HSM refuses anyway needs no PEDserver to be named.
+	if err := c.slot.check(password != nil); err != nil {
+		return nil, err
+	}
+	w, err := c.way()
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.slot.connect(c.ctx, w, password, func() { c.announce(password, show) })
 }
 
 // announce calls people to the PED to type the password. Only a random one is
@@ -69,32 +51,7 @@ func (c *call) announce(password *secret.Buffer, show bool) {
 func (c *call) pedDisconnect() (hsmapi.Fields, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, 10*time.Second)
 	defer cancel()
-	return nil, c.slot.hsm.Disconnect(ctx)
-}
-
-func (c *call) pedSet() (hsmapi.Fields, error) {
-	host, _ := c.in.Text(hsmapi.TagHost)
-	n, withPort := c.in.U32(hsmapi.TagPort)
-	oldHost, oldPort := c.slot.settings.get()
-	port := DefaultPort
-	switch {
-	case host == "" && !withPort:
-		return nil, badArgument("neither an address nor a port was given")
-	case host == "" && oldHost == "":
-		return nil, badArgument("a port without an address")
-	case host == "":
-		host, port = oldHost, oldPort
-	}
-	if withPort {
-		if n < 1 || n > 65535 {
-			return nil, badArgument("port %d is outside 1 to 65535", n)
-		}
-		port = int(n)
-	}
-	if err := c.slot.settings.set(host, port); err != nil {
-		return nil, &hsm.Error{Code: hsmapi.CKR_DEVICE_ERROR, Msg: "the default could not be stored", Hint: "check the disk and the permissions next to the HSM's state file", Err: err}
-	}
-	return nil, nil
+	return nil, c.slot.disconnect(ctx)
 }
 
 func (c *call) vectorInit() (hsmapi.Fields, error) {

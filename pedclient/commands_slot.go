@@ -50,16 +50,25 @@ func (c *call) slotInfo() (hsmapi.Fields, error) {
 // connection describes the way to the PED.
 func (s *slot) connection(p hsm.PEDInfo) hsmapi.Fields {
 	f := hsmapi.Fields{}.AddBool(hsmapi.TagConnected, p.Connected)
-	l, host, port := s.current()
-	if !p.Connected || l == nil {
+	h, w := s.current()
+	if !p.Connected || h == nil {
 		return f
 	}
-	f = f.AddU32(hsmapi.TagSeconds, uint32(max(0, time.Since(p.Since)/time.Second))).AddText(hsmapi.TagHost, host).AddU32(hsmapi.TagPort, uint32(port)).
-		AddBool(hsmapi.TagSoftware, l.ped.Software)
+	f = f.AddU32(hsmapi.TagSeconds, uint32(max(0, time.Since(p.Since)/time.Second))).AddText(hsmapi.TagHost, h.line.target.Host).
+		AddBool(hsmapi.TagTLS, h.line.tls != nil).AddBool(hsmapi.TagPEDInitiated, w.parked).AddBool(hsmapi.TagSoftware, h.ped.Software)
+	if h.line.target.Port != 0 {
+		f = f.AddU32(hsmapi.TagPort, uint32(h.line.target.Port))
+	}
+	if h.line.peer != "" {
+		f = f.AddText(hsmapi.TagPEDServer, h.line.peer)
+	}
+	if w.id != 0 {
+		f = f.AddU32(hsmapi.TagPEDID, uint32(w.id))
+	}
 	serial, firmware := p.Serial, p.Firmware
 	if !p.Session {
 		// Until the channel is up it is the PEDserver that says so.
-		serial, firmware = l.ped.Serial, l.ped.Firmware
+		serial, firmware = h.ped.Serial, h.ped.Firmware
 	}
 	return f.AddText(hsmapi.TagPEDSerial, serial).AddText(hsmapi.TagPEDFirmware, firmware)
 }
@@ -76,22 +85,42 @@ func (c *call) pedShow() (hsmapi.Fields, error) {
 // remarks are lines about the way to the PED.
 func (s *slot) remarks(i hsm.Info) []string {
 	var out []string
-	if l, _, _ := s.current(); l != nil && i.PED.Connected {
+	if h, _ := s.current(); h != nil && i.PED.Connected {
 		if i.PED.Session {
 			out = append(out, "The PED has proved itself ("+i.PED.Mode.String()+").")
 		} else {
 			out = append(out, "The PED has not proved itself yet: it will be asked at the first command that needs it.")
 		}
-		if st := l.State(); st != nil {
+		if st := h.State(); st != nil {
 			out = append(out, fmt.Sprintf("PED mode %v, %d orange keys cached, says the PEDserver.", st.Mode, st.RPKCount()))
 		}
 	} else if why := s.ended(); why != nil {
 		out = append(out, "Last connection: "+why.Msg+"; "+why.Hint+".")
 	}
-	if host, port := s.settings.get(); host != "" {
-		out = append(out, fmt.Sprintf("Default PEDserver: %s port %d (ped set).", host, port))
+	if from := s.regaining(); from != "" {
+		out = append(out, "The PED is connected again when PEDserver "+from+" calls again.")
+	}
+	if p, ok := s.client.ids().Assigned(i.Serial); ok {
+		out = append(out, fmt.Sprintf("PED ID %d is assigned to this HSM: %v%s.", p.ID, p.Target(), withTLS(p.TLS)))
+	}
+	if t := s.settings.get(); t.Host != "" {
+		out = append(out, fmt.Sprintf("Default PEDserver: %v%s (ped set).", t, withTLS(t.TLS)))
 	} else {
 		out = append(out, "No default PEDserver: set one with `ped set -ip <address>`.")
 	}
+	for _, l := range s.client.hub.all() {
+		state := "free"
+		if l.current() != nil {
+			state = "in use"
+		}
+		out = append(out, fmt.Sprintf("PEDserver %s has called from %s: %s.", l.peer, l.target.Host, state))
+	}
 	return out
+}
+
+func withTLS(tls bool) string {
+	if tls {
+		return " with TLS"
+	}
+	return ""
 }

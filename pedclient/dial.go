@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strconv"
+	"strings"
 	"time"
 
+	"openped/certs/linkid"
 	"openped/hsm"
-	"openped/internal/cmdline"
 	"openped/internal/wire"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
@@ -19,86 +19,79 @@ import (
 
 const hintConnect = "run `ped connect`"
 
-// Dialer opens a network connection; net.Dialer's DialContext but in tests.
-type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
-
-// dialLink connects to a PEDserver and gets its PED for the HSM with a serial.
-// It takes no longer than t.Dial. Errors are *hsm.Error.
-func dialLink(ctx context.Context, dial Dialer, host string, port int, serial string, t Timers, log *slog.Logger) (*linkConn, error) {
-	t.fill()
-	where := fmt.Sprintf("%s port %d", host, port)
-	asked := ctx
-	ctx, cancel := context.WithTimeout(ctx, t.Dial)
+// dial connects to a PEDserver and gets its PED for the HSM with a serial. It
+// takes no longer than Timers.Dial. Errors are *hsm.Error.
+func (n *network) dialHold(ctx context.Context, to Target, serial string, log *slog.Logger) (*hold, error) {
+	ctx, cancel := limited(ctx, n.clock.get().Dial)
 	defer cancel()
-	c, err := dial(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	g, err := n.greet(ctx, to, newTrace())
 	if err != nil {
-		return nil, dialError(asked, where, port, t.Dial, err)
+		return nil, err
 	}
-	// From here on the end of ctx ends every read and write.
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	ped, err := acquire(c, serial, where)
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
+	ped, err := g.acquire(ctx, serial)
 	if err != nil {
-		_ = c.Close()
-		return nil, greetError(asked, where, t.Dial, err)
+		_ = g.conn.Close()
+		return nil, err
 	}
-	_ = c.SetDeadline(time.Time{})
-	log.Info("PED acquired", "pedserver", where, "ped", ped.Serial, "firmware", ped.Firmware, "software", ped.Software, "authenticated", false)
-	return startLink(c, where, ped, t, log), nil
+	l := newLine(g, false, n.clock, log)
+	l.hold = newHold(l, ped)
+	log.Info("PED acquired", "pedserver", l.where, "peer", l.peer, "ped", ped.Serial, "firmware", ped.Firmware, "software", ped.Software, "authenticated", false)
+	l.start()
+	return l.hold, nil
 }
 
-// acquire exchanges HELLO and asks for the PED.
-func acquire(c net.Conn, serial, where string) (protocol.Acquired, error) {
-	none := protocol.Acquired{}
-	mine := protocol.Hello{MinVersion: protocol.LinkVersion, MaxVersion: protocol.LinkVersion, Software: "pedclient " + cmdline.Version}
-	if err := protocol.WriteBody(c, mine); err != nil {
-		return none, err
-	}
-	b, err := readBody(c)
+// acquire asks for the PED on a connection that is there for nothing else.
+func (g *greeted) acquire(ctx context.Context, serial string) (protocol.Acquired, error) {
+	b, err := g.ask(ctx, protocol.Acquire{HSMSerial: serial})
 	if err != nil {
-		return none, err
-	}
-	switch b := b.(type) {
-	case protocol.Hello:
-		if _, err := protocol.Negotiate(mine, b); err != nil {
-			return none, linkError(protocol.LinkErrVersion, where)
-		}
-	case protocol.Error:
-		return none, linkError(b.Code, where)
-	default:
-		return none, linkError(protocol.LinkErrProtocol, where)
-	}
-	if err := protocol.WriteBody(c, protocol.Acquire{HSMSerial: serial}); err != nil {
-		return none, err
-	}
-	if b, err = readBody(c); err != nil {
-		return none, err
+		return protocol.Acquired{}, err
 	}
 	switch b := b.(type) {
 	case protocol.Acquired:
 		return b, nil
 	case protocol.Busy:
-		return none, busyError(b.Since, where)
-	case protocol.Error:
-		return none, linkError(b.Code, where)
+		return protocol.Acquired{}, busyError(b, g.where)
 	}
-	return none, linkError(protocol.LinkErrProtocol, where)
+	return protocol.Acquired{}, linkError(protocol.LinkErrProtocol, g.where)
+}
+
+// limited bounds what a person waits for.
+func limited(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithValue(ctx, limitKey{}, d), d)
+}
+
+type limitKey struct{}
+
+// limitOf is the bound of a context of limited.
+func limitOf(ctx context.Context) time.Duration {
+	d, _ := ctx.Value(limitKey{}).(time.Duration)
+	return d
+}
+
+// cancelled returns the error for what somebody has cancelled, or nil.
+func cancelled(ctx context.Context, err error) *hsm.Error {
+	if !errors.Is(ctx.Err(), context.Canceled) {
+		return nil
+	}
+	return &hsm.Error{Code: hsmapi.CKR_FUNCTION_CANCELED, Msg: "cancelled", Err: err}
 }
 
 func unplugged(msg, hint string, cause error) *hsm.Error {
 	return &hsm.Error{Code: hsmapi.CKR_PED_UNPLUGGED, Msg: msg, Hint: hint, Err: cause}
 }
 
-func busyError(since uint32, where string) *hsm.Error {
-	at := time.Now().Add(-time.Duration(since) * time.Second).Format("15:04:05")
-	return &hsm.Error{Code: hsmapi.CKR_PED_BUSY, Msg: fmt.Sprintf("the PED at %s serves another HSM, for %d s now (since %s)", where, since, at),
+func busyError(b protocol.Busy, where string) *hsm.Error {
+	at := time.Now().Add(-time.Duration(b.Since) * time.Second).Format("15:04:05")
+	holder := "another HSM"
+	if b.Holder != "" {
+		holder = "an HSM of " + b.Holder
+	}
+	return &hsm.Error{Code: hsmapi.CKR_PED_BUSY, Msg: fmt.Sprintf("the PED at %s serves %s, for %d s now (since %s)", where, holder, b.Since, at),
 		Hint: "wait until that one runs `ped disconnect`, or ask who stands at the PED"}
 }
 
-// linkError is what a PEDserver's ERROR means for the caller. The link is not
-// authenticated: the message says who claims it.
+// linkError is what a PEDserver's ERROR means for the caller. Without TLS the
+// link is not authenticated: the message says who claims it.
 func linkError(code protocol.LinkErr, where string) *hsm.Error {
 	e := &hsm.Error{Code: hsmapi.CKR_PED_UNPLUGGED, Msg: fmt.Sprintf("the PEDserver at %s says: %v", where, code), Hint: code.Hint(), Err: protocol.Error{Code: code}}
 	switch code {
@@ -106,6 +99,8 @@ func linkError(code protocol.LinkErr, where string) *hsm.Error {
 		e.Code = hsmapi.CKR_CALLBACK_ERROR
 	case protocol.LinkErrPEDMode:
 		e.Code = hsmapi.CKR_PED_REFUSED
+	case protocol.LinkErrNotAllowed:
+		e.Code = hsmapi.CKR_PEDSERVER_UNTRUSTED
 	}
 	if e.Hint == "" {
 		e.Hint = hintConnect
@@ -113,35 +108,95 @@ func linkError(code protocol.LinkErr, where string) *hsm.Error {
 	return e
 }
 
-// dialError says why there is no connection, in words that name the remedy.
-func dialError(asked context.Context, where string, port int, limit time.Duration, err error) *hsm.Error {
-	var dns *net.DNSError
-	switch {
-	case asked.Err() != nil:
-		return &hsm.Error{Code: hsmapi.CKR_FUNCTION_CANCELED, Msg: "cancelled", Err: err}
-	case errors.As(err, &dns):
-		return unplugged("the name of the PEDserver at "+where+" is not known", "check the name, or give the address with -ip", err)
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return unplugged(fmt.Sprintf("no answer from %s within %v", where, limit), fmt.Sprintf("check the address and that no firewall blocks TCP port %d", port), err)
-	case isRefused(err):
-		return unplugged("nobody listens at "+where, "start pedserver there, and compare the port with `pedserver -mode show`", err)
+// dialError says why there is no connection, in words that name the remedy and
+// the addresses that were tried.
+func dialError(ctx context.Context, to Target, t *trace, err error) *hsm.Error {
+	if e := cancelled(ctx, err); e != nil {
+		return e
 	}
-	return unplugged("no way to the PEDserver at "+where, "check the address and the network", err)
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		if dns.IsTimeout || dns.IsTemporary {
+			return unplugged(fmt.Sprintf("the name of the PEDserver at %v could not be looked up: no name server answers", to),
+				"check the network and the name servers, or give the address with -ip", err)
+		}
+		return unplugged(fmt.Sprintf("the name of the PEDserver at %v is not known", to), "check the name, or give the address with -ip", err)
+	}
+	all := t.failures()
+	kind := failureOf(err)
+	var each, addresses []string
+	for _, f := range all {
+		k := failureOf(f.err)
+		if k != failureOf(all[0].err) {
+			kind = noWay
+		} else if len(each) == 0 {
+			kind = k
+		}
+		host, _, splitErr := net.SplitHostPort(f.address)
+		if splitErr != nil {
+			host = f.address
+		}
+		addresses = append(addresses, host)
+		each = append(each, k.String()+" at "+host)
+	}
+	what := to.String()
+	switch {
+	case len(addresses) == 0, len(addresses) == 1 && addresses[0] == to.Host:
+	case kind == noWay:
+		what += " (" + strings.Join(each, ", ") + ")"
+	default:
+		what += " (tried " + strings.Join(addresses, ", ") + ")"
+	}
+	switch kind {
+	case noAnswer:
+		return unplugged(fmt.Sprintf("no answer from %s within %v", what, limitOf(ctx)), fmt.Sprintf("check the address and that no firewall blocks TCP port %d", to.Port), err)
+	case nobody:
+		return unplugged("nobody listens at "+what, "start pedserver there, and compare the port with `pedserver -mode show`", err)
+	}
+	return unplugged("no way to the PEDserver at "+what, "check the address and the network", err)
 }
 
-func greetError(asked context.Context, where string, limit time.Duration, err error) *hsm.Error {
+// failure is what became of a call.
+type failure uint8
+
+const (
+	noWay failure = iota
+	noAnswer
+	nobody
+)
+
+func (f failure) String() string { return [...]string{"no way", "no answer", "nobody listens"}[f] }
+
+func failureOf(err error) failure {
+	var ne net.Error
+	switch {
+	case isRefused(err):
+		return nobody
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
+		return noAnswer
+	}
+	return noWay
+}
+
+// greetError says why a PEDserver that was reached did not give what it was
+// asked for.
+func greetError(ctx context.Context, to Target, err error) *hsm.Error {
+	if e := cancelled(ctx, err); e != nil {
+		return e
+	}
 	var done *hsm.Error
 	switch {
-	case asked.Err() != nil:
-		return &hsm.Error{Code: hsmapi.CKR_FUNCTION_CANCELED, Msg: "cancelled", Err: err}
 	case errors.As(err, &done):
 		return done
+	case errors.Is(err, linkid.ErrClosedEarly):
+		return untrusted(fmt.Sprintf("the PEDserver at %v closed the connection during authentication", to),
+			"check that this host's certificate is registered there, and its log", err)
 	case errors.Is(err, wire.ErrMalformed), errors.Is(err, protocol.ErrCritical):
-		e := linkError(protocol.LinkErrProtocol, where)
-		e.Msg, e.Err = "what answers at "+where+" is no PEDserver of this release", err
+		e := linkError(protocol.LinkErrProtocol, to.String())
+		e.Msg, e.Err = fmt.Sprintf("what answers at %v is no PEDserver of this release", to), err
 		return e
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return unplugged(fmt.Sprintf("the PEDserver at %s does not answer within %v", where, limit), "see `pedserver -mode show` on its workstation", err)
+	case failureOf(err) == noAnswer:
+		return unplugged(fmt.Sprintf("the PEDserver at %v does not answer within %v", to, limitOf(ctx)), "see `pedserver -mode show` on its workstation", err)
 	}
-	return unplugged("the PEDserver at "+where+" hung up", "it may have too many connections: try again, and see its log", err)
+	return unplugged(fmt.Sprintf("the PEDserver at %v hung up", to), "it may have too many connections: try again, and see its log", err)
 }

@@ -44,7 +44,7 @@ func TestStatusIsTrueWithin5s(t *testing.T) {
 		s := c.slots[0]
 		password := secret.Copy([]byte("12345678"))
 		defer password.Destroy()
-		if err := s.connect(context.Background(), "h", 1, password, func() {}); err != nil {
+		if err := s.connect(context.Background(), way{Target: Target{Host: "h", Port: 1}}, password, func() {}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -26,10 +26,11 @@ const (
 type settings struct {
 	path string
 
-	mu   sync.Mutex
-	host string
-	port int
-	rest map[string]json.RawMessage
+	writing sync.Mutex // held for the disk
+	rest    map[string]json.RawMessage
+
+	mu     sync.Mutex
+	target Target
 }
 
 type settingsFile struct {
@@ -37,6 +38,7 @@ type settingsFile struct {
 	Version int    `json:"version"`
 	Host    string `json:"host"`
 	Port    int    `json:"port"`
+	TLS     bool   `json:"tls"`
 }
 
 // openSettings reads the settings, which need not exist.
@@ -75,23 +77,23 @@ func (s *settings) decode(b []byte) error {
 	if f.Port < 0 || f.Port > 65535 || len(f.Host) > 255 {
 		return errors.New("is damaged: move it aside and run `ped set` again")
 	}
-	s.host, s.port = f.Host, f.Port
+	s.target = Target{Host: f.Host, Port: f.Port, TLS: f.TLS}
 	return nil
 }
 
-// get returns the stored address; host is empty when there is none.
-func (s *settings) get() (host string, port int) {
+// get returns the stored address; the host is empty when there is none.
+func (s *settings) get() Target {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.host, s.port
+	return s.target
 }
 
 // set stores an address; when it returns nil it is on disk.
-func (s *settings) set(host string, port int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *settings) set(t Target) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	out := maps.Clone(s.rest)
-	for k, v := range map[string]any{"magic": settingsMagic, "version": settingsVersion, "host": host, "port": port} {
+	for k, v := range map[string]any{"magic": settingsMagic, "version": settingsVersion, "host": t.Host, "port": t.Port, "tls": t.TLS} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			return err
@@ -105,6 +107,9 @@ func (s *settings) set(host string, port int) error {
 	if err := atomicfile.WriteFile(s.path, append(b, '\n'), 0o600); err != nil {
 		return err
 	}
-	s.host, s.port, s.rest = host, port, out
+	s.rest = out
+	s.mu.Lock()
+	s.target = t
+	s.mu.Unlock()
 	return nil
 }

@@ -18,9 +18,6 @@ import (
 // auditSuffix is appended to the HSM's state file.
 const auditSuffix = ".audit"
 
-// DefaultPort is the port of a PEDserver when none is named.
-const DefaultPort = 1503
-
 // slot is one HSM of this host and its way to a PED.
 type slot struct {
 	num      int
@@ -29,20 +26,27 @@ type slot struct {
 	audit    *audit.Log
 	settings *settings
 	log      *slog.Logger
-	dial     Dialer
-	timers   Timers
+	client   *Client
 
-	mu      sync.Mutex
-	dialing *dialer   // who is connecting, or nil
-	link    *linkConn // the last one, dead or alive
-	host    string    // of link
-	port    int
+	mu      sync.Mutex // never held while anything is waited for
+	dialing *dialer    // who is connecting, or nil
+	hold    *hold      // the last one, over or not
+	way     way        // of hold
+	regain  *regain    // getting the PED back, or nil
+	closed  bool
+}
+
+// way is how a slot gets to a PED.
+type way struct {
+	Target
+	id     int  // the PED ID that led to it, or 0
+	parked bool // over the link that the PEDserver has made
 }
 
 // openSlot opens the virtual HSM in the state file path, with its audit log and
 // settings next to it.
-func openSlot(num int, path string, cfg *Config) (s *slot, err error) {
-	s = &slot{num: num, path: path, log: cfg.Log.With("slot", num), dial: cfg.Dial, timers: cfg.Timers}
+func openSlot(num int, path string, c *Client) (s *slot, err error) {
+	s = &slot{num: num, path: path, log: c.cfg.Log.With("slot", num), client: c}
 	driver, err := virtual.Open(path)
 	if err != nil {
 		return nil, err
@@ -68,11 +72,23 @@ func openSlot(num int, path string, cfg *Config) (s *slot, err error) {
 	return s, nil
 }
 
-func (s *slot) close() error { return errors.Join(s.hsm.Close(), s.audit.Close()) }
+func (s *slot) close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.endRegain()
+	return errors.Join(s.hsm.Close(), s.audit.Close())
+}
 
-// connect dials a PEDserver and connects the HSM to its PED. With a password,
+// connect connects the HSM to the PED that w leads to. With a password,
 // announce is called when people are needed at the PED.
-func (s *slot) connect(ctx context.Context, host string, port int, password *secret.Buffer, announce func()) error {
+func (s *slot) connect(ctx context.Context, w way, password *secret.Buffer, announce func()) error {
+	s.endRegain() // a person knows better
+	return s.join(ctx, w, password, announce, func() { s.setHold(nil, way{}) })
+}
+
+// join is connect; failed is called when there is no PED to be had.
+func (s *slot) join(ctx context.Context, w way, password *secret.Buffer, announce, failed func()) error {
 	if err := s.beginDial(hsm.CallerOf(ctx)); err != nil {
 		return err
 	}
@@ -80,15 +96,44 @@ func (s *slot) connect(ctx context.Context, host string, port int, password *sec
 	if err := s.hsm.CheckConnect(password != nil); err != nil {
 		return err
 	}
-	l, err := dialLink(ctx, s.dial, host, port, s.hsm.Info().Serial, s.timers, s.log)
-	s.setLink(l, host, port)
+	h, err := s.reach(ctx, w)
 	if err != nil {
+		failed()
 		return err
 	}
+	s.setHold(h, w)
 	if password != nil {
 		announce()
 	}
-	return s.hsm.Connect(ctx, l, hsm.ConnectOptions{Password: password})
+	return s.hsm.Connect(ctx, h, hsm.ConnectOptions{Password: password})
+}
+
+// reach gets the PED, and hears of its end.
+func (s *slot) reach(ctx context.Context, w way) (h *hold, err error) {
+	serial := s.hsm.Info().Serial
+	if w.parked {
+		h, err = s.client.hub.acquire(ctx, w.PEDServer, serial)
+	} else {
+		h, err = s.client.net.dialHold(ctx, w.Target, serial, s.log)
+	}
+	if err != nil {
+		return nil, err
+	}
+	h.watch(func() bool { return s.mayIdle(w) }, func(cause *hsm.Error) { s.lost(w, cause) })
+	return h, nil
+}
+
+// mayIdle reports whether the connection has no idle time-out: while its PED ID
+// is assigned to this HSM, if that is wanted.
+func (s *slot) mayIdle(w way) bool {
+	p, ok := s.client.ids().Assigned(s.hsm.Info().Serial)
+	return w.id != 0 && ok && p.ID == w.id && s.client.net.clock.get().IgnoreIdle
+}
+
+// disconnect gives the PED back, and does not get it back.
+func (s *slot) disconnect(ctx context.Context) error {
+	s.endRegain()
+	return s.hsm.Disconnect(ctx)
 }
 
 // dialer is who is connecting a slot.
@@ -97,12 +142,27 @@ type dialer struct {
 	since  time.Time
 }
 
+// check refuses what can be known before a way is looked for.
+func (s *slot) check(withPassword bool) error {
+	s.mu.Lock()
+	d := s.dialing
+	s.mu.Unlock()
+	if d != nil && d.caller != byItself {
+		return d.busy()
+	}
+	return s.hsm.CheckConnect(withPassword)
+}
+
+func (d *dialer) busy() error {
+	return &hsm.Error{Code: hsmapi.CKR_OPERATION_ACTIVE, Hint: "wait until it is connected, or run `ped disconnect`",
+		Msg: fmt.Sprintf("this slot is being connected%s, since %s", hsm.ByCaller(d.caller), d.since.Format(time.TimeOnly))}
+}
+
 func (s *slot) beginDial(caller string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d := s.dialing; d != nil {
-		return &hsm.Error{Code: hsmapi.CKR_OPERATION_ACTIVE, Hint: "wait until it is connected, or run `ped disconnect`",
-			Msg: fmt.Sprintf("this slot is being connected%s, since %s", hsm.ByCaller(d.caller), d.since.Format(time.TimeOnly))}
+	if s.dialing != nil {
+		return s.dialing.busy()
 	}
 	s.dialing = &dialer{caller, time.Now()}
 	return nil
@@ -110,33 +170,33 @@ func (s *slot) beginDial(caller string) error {
 
 func (s *slot) endDial() { s.mu.Lock(); s.dialing = nil; s.mu.Unlock() }
 
-// setLink keeps the link of a slot that is being connected. With none the last
+// setHold keeps the hold of a slot that is being connected. With none the last
 // one's end has been answered by another try, and is forgotten.
-func (s *slot) setLink(l *linkConn, host string, port int) {
+func (s *slot) setHold(h *hold, w way) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.link, s.host, s.port = l, host, port
+	s.hold, s.way = h, w
 }
 
-// current returns the live link and its address, or nil.
-func (s *slot) current() (l *linkConn, host string, port int) {
+// current returns the hold that lasts and the way to it, or nil.
+func (s *slot) current() (*hold, way) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.link == nil || s.link.Cause() != nil {
-		return nil, "", 0
+	if s.hold == nil || s.hold.Cause() != nil {
+		return nil, way{}
 	}
-	return s.link, s.host, s.port
+	return s.hold, s.way
 }
 
-// ended returns why the last link ended by itself; nil if it lives, if somebody
-// closed it, or if there was none.
+// ended returns why the last hold ended by itself; nil if it lasts, if somebody
+// gave it back, or if there was none.
 func (s *slot) ended() *hsm.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.link == nil {
+	if s.hold == nil {
 		return nil
 	}
-	if c := s.link.Cause(); c != nil && c.Err != errGivenBack {
+	if c := s.hold.Cause(); c != nil && !errors.Is(c.Err, errGivenBack) {
 		return c
 	}
 	return nil

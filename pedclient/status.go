@@ -1,85 +1,142 @@
 package pedclient
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"openped/internal/cmdline"
 )
 
-// Status is what `pedclient -mode show` tells. Times are in whole seconds.
+// Status is what `pedclient -mode show` tells; metrics are made of it too. Times
+// are in whole seconds.
 type Status struct {
-	Hostname string       `json:"hostname"`
-	Version  string       `json:"version"`
-	PID      int          `json:"pid"`
-	Socket   string       `json:"socket"`
-	LogFile  string       `json:"logFile"`
-	UpTime   int64        `json:"upTime"`
-	Callers  int          `json:"callers"`
-	Slots    []SlotStatus `json:"slots"`
+	Hostname  string   `json:"hostname"`
+	Version   string   `json:"version"`
+	PID       int      `json:"pid"`
+	Socket    string   `json:"socket"`
+	LogFile   string   `json:"logFile"`
+	Listening []string `json:"listening"` // for PEDservers
+	AdminPort int      `json:"adminPort,omitempty"`
+	Identity  string   `json:"identity,omitempty"` // common name of this host's certificate
+	UpTime    int64    `json:"upTime"`
+	Callers   int      `json:"callers"`
+
+	IdleTimeout int64        `json:"idleTimeout"` // 0: as the PEDserver has it
+	Slots       []SlotStatus `json:"slots"`
+	Links       []LinkStatus `json:"links"` // that PEDservers have made
+
+	Connects    map[string]uint64 `json:"connects"`    // by result
+	LinkLosses  map[string]uint64 `json:"linkLosses"`  // by reason
+	TLSRefusals map[string]uint64 `json:"tlsRefusals"` // by reason
+	Ceremonies  []Durations       `json:"ceremonies"`  // that are over
 }
 
 // SlotStatus is one slot's part of Status.
 type SlotStatus struct {
-	Slot        int    `json:"slot"`
-	File        string `json:"file"`
-	Serial      string `json:"serial"`
-	Label       string `json:"label"`
-	Firmware    string `json:"firmware"`
-	State       string `json:"state"`
-	RPV         bool   `json:"rpv"`
-	Ceremony    string `json:"ceremony,omitempty"` // what is running
-	Connected   bool   `json:"connected"`
-	Proven      bool   `json:"proven"` // the PED, too, has proved itself
-	PEDServer   string `json:"pedserver,omitempty"`
-	PEDSerial   string `json:"pedSerial,omitempty"`
-	PEDFirmware string `json:"pedFirmware,omitempty"`
-	Software    bool   `json:"software,omitempty"`
-	Since       int64  `json:"since,omitempty"`
-	Reason      string `json:"reason,omitempty"` // why the last connection ended
-	Default     string `json:"default,omitempty"`
+	Slot         int    `json:"slot"`
+	File         string `json:"file"`
+	Serial       string `json:"serial"`
+	Label        string `json:"label"`
+	Firmware     string `json:"firmware"`
+	Auth         string `json:"auth"`
+	State        string `json:"state"`
+	RPV          bool   `json:"rpv"`
+	Ceremony     string `json:"ceremony,omitempty"`     // what is running
+	CeremonyTime int64  `json:"ceremonyTime,omitempty"` // for how long
+	Connected    bool   `json:"connected"`
+	Proven       bool   `json:"proven"` // the PED, too, has proved itself
+	PEDServer    string `json:"pedserver,omitempty"`
+	Name         string `json:"pedserverName,omitempty"` // by its certificate
+	TLS          bool   `json:"tls,omitempty"`
+	PEDID        int    `json:"pedId,omitempty"`
+	PEDInitiated bool   `json:"pedInitiated,omitempty"`
+	PEDSerial    string `json:"pedSerial,omitempty"`
+	PEDFirmware  string `json:"pedFirmware,omitempty"`
+	Software     bool   `json:"software,omitempty"`
+	Since        int64  `json:"since,omitempty"`
+	Reason       string `json:"reason,omitempty"`     // why the last connection ended
+	WaitingFor   string `json:"waitingFor,omitempty"` // the PEDserver whose return brings the PED back
+	Default      string `json:"default,omitempty"`
+	AssignedID   int    `json:"assignedId,omitempty"`
+}
+
+// LinkStatus is one link that a PEDserver has made.
+type LinkStatus struct {
+	PEDServer string `json:"pedserver"`
+	Address   string `json:"address"`
+	Software  string `json:"software"`
+	Time      int64  `json:"time"`
+	Slot      int    `json:"slot,omitempty"` // that has its PED
 }
 
 // Status returns the state of this moment. It waits for nothing.
 func (c *Client) Status() Status {
 	c.mu.Lock()
-	st := Status{UpTime: int64(time.Since(c.started) / time.Second), Callers: c.callers}
+	st := Status{UpTime: seconds(time.Since(c.started)), Callers: c.callers, Listening: []string{}, Slots: []SlotStatus{}, Links: []LinkStatus{}, Ceremonies: []Durations{}}
 	c.mu.Unlock()
-	for _, s := range c.slots {
-		st.Slots = append(st.Slots, s.status())
+	st.IdleTimeout = seconds(c.net.clock.get().Idle)
+	if id := c.net.secure.own(); id != nil {
+		st.Identity = id.CommonName
 	}
+	holders := map[*line]int{}
+	for _, s := range c.slots {
+		slot, h := s.status()
+		st.Slots = append(st.Slots, slot)
+		if h != nil {
+			holders[h.line] = s.num
+		}
+	}
+	for _, l := range c.hub.all() {
+		st.Links = append(st.Links, LinkStatus{PEDServer: l.peer, Address: l.conn.RemoteAddr().String(), Software: l.software,
+			Time: seconds(time.Since(l.since)), Slot: holders[l]})
+	}
+	c.counts.snapshot(&st)
+	slices.SortFunc(st.Ceremonies, func(a, b Durations) int {
+		return cmp.Or(strings.Compare(a.Command, b.Command), strings.Compare(a.Result, b.Result))
+	})
 	return st
 }
 
-func (s *slot) status() SlotStatus {
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func (s *slot) status() (SlotStatus, *hold) {
 	i := s.hsm.Info()
-	st := SlotStatus{Slot: s.num, File: s.path, Serial: i.Serial, Label: i.Label, Firmware: i.Firmware, State: "not initialized",
-		RPV: i.RPVInitialized, Ceremony: i.Ceremony, Connected: i.PED.Connected, Proven: i.PED.Session}
+	st := SlotStatus{Slot: s.num, File: s.path, Serial: i.Serial, Label: i.Label, Firmware: i.Firmware, Auth: i.Auth.String(), State: "not initialized",
+		RPV: i.RPVInitialized, Ceremony: i.Ceremony, Connected: i.PED.Connected, Proven: i.PED.Session, WaitingFor: s.regaining()}
 	switch {
 	case i.Zeroized:
 		st.State = "zeroized"
 	case i.Initialized:
 		st.State = "initialized"
 	}
-	if host, port := s.settings.get(); host != "" {
-		st.Default = fmt.Sprintf("%s port %d", host, port)
+	if i.Ceremony != "" {
+		st.CeremonyTime = seconds(time.Since(i.CeremonySince))
 	}
-	l, _, _ := s.current()
+	if t := s.settings.get(); t.Host != "" {
+		st.Default = t.String() + withTLS(t.TLS)
+	}
+	if p, ok := s.client.ids().Assigned(i.Serial); ok {
+		st.AssignedID = p.ID
+	}
+	h, w := s.current()
 	switch {
-	case l != nil && i.PED.Connected:
-		st.PEDServer, st.Software = l.where, l.ped.Software
-		st.PEDSerial, st.PEDFirmware = l.ped.Serial, l.ped.Firmware
+	case h != nil && i.PED.Connected:
+		st.PEDServer, st.Name, st.TLS, st.PEDID, st.PEDInitiated = h.line.where, h.line.peer, h.line.tls != nil, w.id, w.parked
+		st.PEDSerial, st.PEDFirmware, st.Software = h.ped.Serial, h.ped.Firmware, h.ped.Software
 		if i.PED.Session {
 			st.PEDSerial, st.PEDFirmware = i.PED.Serial, i.PED.Firmware
 		}
-		st.Since = int64(time.Since(i.PED.Since) / time.Second)
+		st.Since = seconds(time.Since(i.PED.Since))
 	case !i.PED.Connected:
 		if why := s.ended(); why != nil {
 			st.Reason = why.Msg
 		}
 	}
-	return st
+	return st, h
 }
 
 // Show prints the status in the manner of pedserver's.
@@ -90,8 +147,22 @@ func (st Status) Show(w io.Writer) {
 	p("  Software Version:        %s", st.Version)
 	p("  HSM Socket:              %s", st.Socket)
 	p("  Log File:                %s", st.LogFile)
+	if len(st.Listening) > 0 {
+		p("  Listening For PEDserver: %s", strings.Join(st.Listening, ", "))
+	}
+	if st.Identity != "" {
+		p("  Certificate Name:        %s", cmdline.Printable(st.Identity))
+	}
 	p("  Client Up Time:          %d (secs)", st.UpTime)
+	p("  Idle Timeout Value:      %d (secs)", st.IdleTimeout)
 	p("  Local Callers:           %d", st.Callers)
+	for _, l := range st.Links {
+		use := "free"
+		if l.Slot != 0 {
+			use = fmt.Sprintf("slot %d", l.Slot)
+		}
+		p("  PEDserver Connected:     %s, %s, %d (secs), %s", cmdline.Printable(l.PEDServer), l.Address, l.Time, use)
+	}
 	for _, s := range st.Slots {
 		p("")
 		s.show(p)
@@ -119,18 +190,24 @@ func (s SlotStatus) show(p func(string, ...any)) {
 	p("  HSM State File:          %s", cmdline.Printable(s.File))
 	p("  Remote PED Vector:       %s", rpv)
 	if s.Ceremony != "" {
-		p("  Running:                 %s", s.Ceremony)
+		p("  Running:                 %s, %d (secs)", s.Ceremony, s.CeremonyTime)
 	}
 	p("  Default PEDserver:       %s", orNone(s.Default))
+	if s.AssignedID != 0 {
+		p("  Assigned PED ID:         %d", s.AssignedID)
+	}
 	if !s.Connected {
 		p("  Ped2 Connection Status:  Disconnected")
 		if s.Reason != "" {
 			p("  Ped2 Disconnect Reason:  %s", cmdline.Printable(s.Reason))
 		}
+		if s.WaitingFor != "" {
+			p("  Ped2 Comes Back With:    %s", cmdline.Printable(s.WaitingFor))
+		}
 		return
 	}
 	p("  Ped2 Connection Status:  Connected")
-	p("  PEDserver:               %s", cmdline.Printable(s.PEDServer))
+	p("  PEDserver:               %s", cmdline.Printable(s.PEDServer)+s.link())
 	proof := "not yet"
 	if s.Proven {
 		proof = "yes"
@@ -142,4 +219,20 @@ func (s SlotStatus) show(p func(string, ...any)) {
 		p("  Ped2 Device:             SOFTWARE PED")
 	}
 	p("  Connection Time:         %d (secs)", s.Since)
+}
+
+// link says how the slot is connected.
+func (s SlotStatus) link() string {
+	text := ""
+	if s.Name != "" && !s.PEDInitiated {
+		text = ", " + cmdline.Printable(s.Name)
+	}
+	text += withTLS(s.TLS)
+	if s.PEDID != 0 {
+		text += fmt.Sprintf(", PED ID %d", s.PEDID)
+	}
+	if s.PEDInitiated {
+		text += ", PED-initiated"
+	}
+	return text
 }

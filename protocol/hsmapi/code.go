@@ -45,6 +45,7 @@ const (
 	CKR_PED_KEY_FAULT       Code = 0x80010009 // a PED key was pulled, unreadable, or of the wrong generation
 	CKR_AUDIT_BROKEN        Code = 0x8001000a // the audit log's chain does not verify
 	CKR_HSM_ZEROIZED        Code = 0x8001000b // the HSM erased itself
+	CKR_PEDSERVER_UNTRUSTED Code = 0x8001000c // TLS: not the PEDserver that is registered, or it does not know this host
 )
 
 var codes = map[Code]struct{ name, hint string }{
@@ -80,6 +81,7 @@ var codes = map[Code]struct{ name, hint string }{
 	CKR_PED_KEY_FAULT:                  {"CKR_PED_KEY_FAULT", "run the command again and leave each key in until the PED asks for the next"},
 	CKR_AUDIT_BROKEN:                   {"CKR_AUDIT_BROKEN", "keep the log as it is and find out who changed it"},
 	CKR_HSM_ZEROIZED:                   {"CKR_HSM_ZEROIZED", "initialize the HSM and restore its content from a backup"},
+	CKR_PEDSERVER_UNTRUSTED:            {"CKR_PEDSERVER_UNTRUSTED", "compare the certificates that are registered on both sides"},
 }
 
 // Name returns "CKR_PED_UNPLUGGED" and so on, or "" for a number without one.

@@ -46,6 +46,10 @@ const (
 	TagRecord         Tag = 0x0021 // u64, the number of an audit record
 	TagHash           Tag = 0x0022 // text ≤ 128, its hash in hex
 	TagAuth           Tag = 0x0023 // text ≤ 16, how people authenticate to the HSM: "ped" or "password"
+	TagPEDID          Tag = 0x0024 // u32, a PED ID
+	TagPEDServer      Tag = 0x0025 // text ≤ 64, the name that a PEDserver is registered under
+	TagTLS            Tag = 0x0026 // bool, the link has TLS
+	TagPEDInitiated   Tag = 0x0027 // bool, the PEDserver has called
 )
 
 type kind uint8
@@ -107,6 +111,10 @@ var tags = map[Tag]tagInfo{
 	TagRecord:         {"record", kindU64, 0, false},
 	TagHash:           {"hash", kindText, 128, false},
 	TagAuth:           {"auth", kindText, 16, true},
+	TagPEDID:          {"ped-id", kindU32, 0, true},
+	TagPEDServer:      {"pedserver", kindText, 64, true},
+	TagTLS:            {"tls", kindBool, 0, true},
+	TagPEDInitiated:   {"ped-initiated", kindBool, 0, true},
 }
 
 // String returns the tag's name, as in "slot".

@@ -76,11 +76,13 @@ func TestFileFields(t *testing.T) {
 		sameNames(t, "HSM state "+r[0], strings.Split(m[1], ", "), jsonFields(t, "hsm/virtual/file.go", typ))
 	}
 	status := map[string][2]string{
-		"PEDserver":        {"pedserver/status.go", "Status"},
-		"its ped":          {"pedserver/status.go", "PEDStatus"},
-		"its client":       {"pedserver/status.go", "ClientStatus"},
-		"PEDclient":        {"pedclient/status.go", "Status"},
-		"one of its slots": {"pedclient/status.go", "SlotStatus"},
+		"PEDserver":                     {"pedserver/status.go", "Status"},
+		"its ped":                       {"pedserver/status.go", "PEDStatus"},
+		"its client":                    {"pedserver/status.go", "ClientStatus"},
+		"PEDclient":                     {"pedclient/status.go", "Status"},
+		"one of its slots":              {"pedclient/status.go", "SlotStatus"},
+		"one of PEDclient's links":      {"pedclient/status.go", "LinkStatus"},
+		"one of PEDclient's ceremonies": {"pedclient/counters.go", "Durations"},
 	}
 	for _, r := range spec.section(t, "Local administration").table(t, "of", "fields").rows {
 		where, ok := status[bare(r[0])]
