@@ -16,7 +16,7 @@ COMMANDS := pedserver pedclient softped hsmcm
 HOSTILE := Hostile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race hostile crash imports fuzz vectors bench lint cross clean
+.PHONY: help setup build demo test race hostile crash imports fuzz vectors bench scale lint cross clean
 
 help:   ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ vectors: setup   ## official ACVP vectors in OPENPED_VECTORS (default ../shared/
 
 bench: setup   ## speed: one `name value` per line
 	@$(GO) run ./test/bench
+
+scale: setup   ## one pedclient logs 200 slots in at once: cost per session, which must grow linearly
+	@$(GO) test -count=1 -run TestScale -v ./test/scale -args -full
 
 lint: setup   ## gofmt, vet, staticcheck, govulncheck where its database can be reached
 	@scripts/lint
