@@ -21,37 +21,43 @@ const ClockEnv = "OPENPED_TEST_CLOCK"
 const (
 	clockFile  = "time.go"
 	clockPlace = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
-	clockShift = "\tsec += labShift(mono)\n"
+	clockShift = "\tsec += labNow\n"
 )
 
-// labShift is what is added to package time. It reads the file at most every
-// 20 ms of the monotonic clock, which nothing shifts.
+// labShift is what is added to package time. It looks at the file every 20 ms, in
+// a goroutine: time.Now is called where nothing can be read.
 const labShift = `package time
 
 import "syscall"
 
 var (
 	labPath, _ = syscall.Getenv("` + ClockEnv + `")
-	labNext    int64 // of the monotonic clock: no look before this
-	labNow     int64 // the shift
+	labNow     int64 // the shift; no atomic: package time is below them
 )
 
-// No lock and no atomic: package time is below them. Two that look at the same
-// time see the same.
-func labShift(mono int64) int64 {
-	if labPath == "" || mono < labNext {
-		return labNow
+func init() {
+	if labPath == "" {
+		return
 	}
-	labNext = mono + 20e6
+	labLook()
+	go func() {
+		for {
+			Sleep(20 * Millisecond)
+			labLook()
+		}
+	}()
+}
+
+func labLook() {
 	fd, err := open(labPath)
 	if err != nil {
-		return labNow
+		return
 	}
 	buf := make([]byte, 32)
 	n, _ := read(fd, buf)
 	closefd(fd)
 	if n == 0 { // being written
-		return labNow
+		return
 	}
 	shift, sign := int64(0), int64(1)
 	for i := 0; i < n; i++ {
@@ -63,7 +69,6 @@ func labShift(mono int64) int64 {
 		}
 	}
 	labNow = sign * shift
-	return labNow
 }
 `
 
@@ -133,5 +138,5 @@ func (l *Lab) SetClock(d time.Duration, programs ...string) {
 			l.T.Fatal(err)
 		}
 	}
-	time.Sleep(30 * time.Millisecond) // they look every 20
+	time.Sleep(50 * time.Millisecond) // they look every 20
 }
