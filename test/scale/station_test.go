@@ -127,4 +127,3 @@ func newHSM(t *testing.T, serial string) (h *hsmtest.HSM, keys *hsmtest.Keyring)
 	h.Kill()
 	return h, keys
 }
-
