@@ -34,7 +34,12 @@ const (
 	cancelGrace = 10 * time.Second
 	// promptLimit is how long a question at the console waits for its answer.
 	promptLimit = 10 * time.Minute
+	// silenceLimit is how long a pedclient that runs a command may say nothing.
+	silenceLimit = 10 * time.Second
 )
+
+// errSilent is why a connection was dropped.
+var errSilent = errors.New("pedclient does not answer")
 
 // DialSocket is the Dialer for real sockets: path, or hsm.sock in the run folder.
 func DialSocket(path string) (Conn, error) {
@@ -147,6 +152,13 @@ func keep(fields hsmapi.Fields) hsmapi.Fields {
 func (s *session) await(ctx context.Context, c *client, cmd hsmapi.Command, fields hsmapi.Fields, progress func(hsmapi.Event, hsmapi.Fields)) (hsmapi.Fields, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var dropped atomic.Bool
+	// Every message begins the wait for the next anew; a question stops it.
+	var silent atomic.Bool
+	silence := time.AfterFunc(silenceLimit, func() {
+		silent.Store(true)
+		c.close()
+	})
+	defer silence.Stop()
 	done, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -175,14 +187,25 @@ func (s *session) await(ctx context.Context, c *client, cmd hsmapi.Command, fiel
 		}
 	}()
 	result, err := c.api.Do(cmd, fields, hsmapi.Handler{
-		Progress: func(e hsmapi.Event, f hsmapi.Fields) { s.progress(e, f, progress) },
-		Prompt:   func(p hsmapi.PromptID, f hsmapi.Fields) (bool, error) { return s.question(ctx, p, f) },
+		Progress: func(e hsmapi.Event, f hsmapi.Fields) {
+			silence.Reset(silenceLimit)
+			s.progress(e, f, progress)
+		},
+		Prompt: func(p hsmapi.PromptID, f hsmapi.Fields) (bool, error) {
+			silence.Stop()
+			defer silence.Reset(silenceLimit)
+			return s.question(ctx, p, f)
+		},
 	})
 	close(done)
 	<-watched
 	cancel(nil)
-	if dropped.Load() {
+	switch {
+	case dropped.Load():
 		err = errInterrupted
+		s.close()
+	case silent.Load() && err != nil:
+		err = errSilent
 		s.close()
 	}
 	return result, err
@@ -208,6 +231,9 @@ func (s *session) failed(err error) error {
 			Hint: "install the same release of hsmcm and pedclient"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		ours = &hsmapi.Error{Code: hsmapi.CKR_FUNCTION_CANCELED, Msg: "no answer at the console in time"}
+	case errors.Is(err, errSilent):
+		ours = &hsmapi.Error{Code: hsmapi.CKR_DEVICE_REMOVED, Msg: fmt.Sprintf("pedclient does not answer (nothing for %v)", silenceLimit),
+			Hint: "check it with  pedclient -mode show; what it was asked for may have been done"}
 	default:
 		s.close()
 		ours = &hsmapi.Error{Code: hsmapi.CKR_DEVICE_REMOVED, Msg: "the connection to pedclient broke",

@@ -18,6 +18,7 @@ import (
 const (
 	callerWrite  = 5 * time.Second // for one message
 	promptAnswer = 2 * time.Minute // for a person at the console: the slot waits with him
+	aliveEvery   = 2 * time.Second // between two signs of life while a command runs
 )
 
 // caller is one connection of a local program. What it obtained ends with it.
@@ -90,7 +91,9 @@ func (w *caller) listen(ctx context.Context, running *sync.WaitGroup) error {
 				continue
 			}
 			running.Go(func() {
+				rest := w.beat(r)
 				out, err := w.run(rctx, r, m.Fields)
+				rest()
 				m.Fields.Wipe()
 				w.end(r)
 				w.send(hsmapi.ResultOf(m.ID, out, err))
@@ -103,6 +106,26 @@ func (w *caller) listen(ctx context.Context, running *sync.WaitGroup) error {
 			return errors.New("caller sent a server's message")
 		}
 	}
+}
+
+// beat sends signs of life until rest is called, so that a caller can tell a
+// command that takes its time from a pedclient that has stopped.
+func (w *caller) beat(r *request) (rest func()) {
+	over := make(chan struct{})
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		tick := time.NewTicker(aliveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				return
+			case <-tick.C:
+				w.progress(r, hsmapi.EventAlive, nil)
+			}
+		}
+	})
+	return func() { close(over); beating.Wait() }
 }
 
 // begin registers a request, unless one is running.

@@ -72,11 +72,12 @@ const (
 	EventPassword Event = 2 // somebody is wanted there, to type TagPassword
 	EventCaution  Event = 3 // the role TagRole has TagAttempts left before the HSM erases itself
 	EventText     Event = 4 // lines of output: TagText
+	EventAlive    Event = 5 // nothing new: the server is there and the request runs
 )
 
-var eventNames = [...]string{EventAttend: "attend", EventPassword: "password", EventCaution: "caution", EventText: "text"}
+var eventNames = [...]string{EventAttend: "attend", EventPassword: "password", EventCaution: "caution", EventText: "text", EventAlive: "alive"}
 
-// String returns "attend", "password", "caution" or "text".
+// String returns "attend", "password" and so on.
 func (e Event) String() string { return name(eventNames[:], int(e), "event") }
 
 // PromptID is what a Prompt asks at the console.

@@ -85,6 +85,8 @@ var inCode = map[string][]string{
 	"one frame on USB":                                         {`usbped/conn.go`, `WriteTimeout = (.+)\n`},
 	"opening on USB":                                           {`usbped/conn.go`, `HandshakeTimeout = (.+)\n`},
 	"one message to a caller":                                  {`pedclient/caller.go`, `callerWrite\s+= (.+?)\s+//`},
+	"Progress 5":                                               {`pedclient/caller.go`, `aliveEvery\s+= (.+?) //`},
+	"silence of the server while a request runs":               {`hsmcm/client.go`, `silenceLimit = (.+)\n`},
 	"answer to a Prompt":                                       {`pedclient/caller.go`, `promptAnswer = (.+?) //`},
 	"PING of the client":                                       {`pedclient/timers.go`, `t\.PingInterval, (.+)\)\n`},
 	"silence on the link, for the client":                      {`pedclient/timers.go`, `t\.PingTimeout, (.+)\)\n`},

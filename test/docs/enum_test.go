@@ -297,7 +297,7 @@ func TestHSMSocketTags(t *testing.T) {
 		case "state":
 			wantNames(t, r, func(n uint8) string { return hsmapi.State(n).String() })
 		case "prompt", "event": // described, not named
-			if n := len(listed(t, r[5])); n != map[string]int{"prompt": 2, "event": 4}[r[1]] {
+			if n := len(listed(t, r[5])); n != map[string]int{"prompt": 2, "event": 5}[r[1]] {
 				t.Errorf("%v: %d values", tag, n)
 			}
 		}
