@@ -83,6 +83,7 @@ type Status struct {
 	ExternalAdmin   bool     `json:"externalAdmin"`
 	PID             int      `json:"pid"`
 	LogFile         string   `json:"logFile"`
+	ConfigFile      string   `json:"configFile"`
 
 	Mode         string       `json:"mode"` // "legacy" or "peer-to-peer"
 	TLS          TLSStatus    `json:"tls"`

@@ -2,7 +2,11 @@ package cli
 
 import (
 	"io"
+	"net/netip"
+	"slices"
 
+	"openped/certs/linkid"
+	"openped/certs/linkid/linkcmd"
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
 	"openped/internal/setting"
@@ -11,32 +15,48 @@ import (
 
 const name = "pedserver"
 
-var program = &daemon.Program{
+// Program is the command line: its commands, settings and help.
+var Program = &daemon.Program{
 	Name: name, Title: "Ped Server", LogName: "remotePedServerLog.log",
 	ConfigName: "pedServer.conf", Sections: []string{"PedServer", "Ped Server"},
 	Help: helpAll, Table: table,
 	StartTimeout: "bgprocessstartuptimeout", StopTimeout: "bgprocessshutdowntimeout", ShutdownTimeout: "internalshutdowntimeout",
-	Check: check, Open: open,
+	Check: check, Open: open, Dial: linkcmd.Dial,
 	Status: func() daemon.Status { return new(pedserver.Status) },
-	Commands: []daemon.Command{
-		{Top: "mode", Word: "start", Help: helpStart, Start: "-peddevice <device>"},
-		{Top: "mode", Word: "stop", Help: helpStop, AnyConfig: true},
-		{Top: "mode", Word: "show", Help: helpShow, AnyConfig: true},
+	Named:  string(linkid.Appliance), NamedKeys: []string{"IP", "Port"},
+	Commands: slices.Concat([]daemon.Command{
+		{Top: "mode", Word: "start", Help: helpStart, Start: "-peddevice <device>", Run: start},
+		{Top: "mode", Word: "stop", Help: helpStop, AnyConfig: true, Remote: true, Run: stop},
+		{Top: "mode", Word: "show", Help: helpShow, AnyConfig: true, Remote: true, Run: show},
 		{Top: "mode", Word: "config", Help: helpConfig},
-		{Top: "mode", Word: "reload", Help: helpReload, AnyConfig: true},
+		{Top: "mode", Word: "connect", Help: helpConnect, Need: []string{"name"}, AnyConfig: true, Remote: true, Run: connect},
+		{Top: "mode", Word: "disconnect", Help: helpDisconnect, Need: []string{"name"}, AnyConfig: true, Remote: true, Run: disconnect},
+		{Top: "mode", Word: "reload", Help: helpReload, AnyConfig: true, Remote: true},
 	},
+		linkcmd.Peers("appliance", linkid.Appliance, linkcmd.Help{Register: helpApplianceRegister, List: helpApplianceList, Delete: helpApplianceDelete}),
+		linkcmd.Peers("administrator", linkid.Administrator, linkcmd.Help{Register: helpAdministratorRegister, List: helpAdministratorList, Delete: helpAdministratorDelete}),
+		[]daemon.Command{linkcmd.Regen(helpRegen)},
+	),
 }
 
 // Main carries out one command line and returns the exit code.
-func Main(args []string, stdout, stderr io.Writer) int { return program.Main(args, stdout, stderr) }
+func Main(args []string, stdout, stderr io.Writer) int { return Program.Main(args, stdout, stderr) }
 
-// check looks at the settings together.
+// check looks at the settings together. For a start they must suffice.
 func check(start bool, v *setting.Values) error {
-	switch {
-	case start && v.Text("peddevice") == "":
-		return &cmdline.UsageError{Msg: "no PED named", Hint: "give -peddevice unix:PATH, where PATH is the socket of softped"}
-	case v.Int("pingtimeout") <= v.Int("pinginterval"):
+	if v.Int("pingtimeout") <= v.Int("pinginterval") {
 		return &cmdline.UsageError{Msg: "-pingtimeout must be longer than -pinginterval"}
+	}
+	if !start {
+		return nil
+	}
+	for _, ip := range v.List("ip") {
+		if _, err := netip.ParseAddr(ip); err != nil {
+			return &cmdline.UsageError{Msg: "flag -ip: " + cmdline.Printable(ip) + " is not an IP address"}
+		}
+	}
+	if v.Text("peddevice") == "" {
+		return &cmdline.UsageError{Msg: "no PED named", Hint: "give -peddevice unix:PATH, where PATH is the socket of softped"}
 	}
 	return nil
 }

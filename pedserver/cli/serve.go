@@ -3,105 +3,152 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
-	"strconv"
-	"strings"
+	"time"
 
+	"openped/certs/linkid"
+	"openped/certs/linkid/linkcmd"
+	"openped/internal/bind"
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
-	"openped/internal/logs"
 	"openped/internal/rc"
+	"openped/internal/setting"
 	"openped/pedserver"
 	"openped/usbped"
 )
 
-// open listens, and looks for the PED when served.
+// server is a running pedserver with what its commands need besides.
+type server struct {
+	*pedserver.Server
+	env       daemon.Env
+	store     *linkcmd.Store
+	listening *listening // nil: peer-to-peer
+}
+
+// open makes what start serves: it listens, and looks for the PED when served.
 func open(env daemon.Env) (*daemon.Service, error) {
-	v := env.Values
-	opener, _ := usbped.ParseDevice(v.Text("peddevice"))
-	listeners, err := listen(v.List("ip"), v.Int("port"))
+	v, log := env.Values, env.Log.Logger
+	opener, _ := usbped.ParseDevice(v.Text("peddevice")) // checked when it was read
+	store, err := linkcmd.Open(env.ConfigPath, v, log, linkid.Appliance, linkid.Administrator)
 	if err != nil {
 		return nil, err
 	}
-	var cfg pedserver.Config
-	cfg.Opener, cfg.Log = opener, env.Log.Logger
-	if cfg.IdleTimeout = v.Seconds("idletimeout"); cfg.IdleTimeout == 0 {
-		cfg.IdleTimeout = -1 // never
+	if what := needsIdentity(v); what != "" && store.Identity() == nil {
+		return nil, linkcmd.NoIdentity(what)
 	}
-	cfg.PingInterval, cfg.PingTimeout = v.Seconds("pinginterval"), v.Seconds("pingtimeout")
-	cfg.ReadTimeout, cfg.WriteTimeout = v.Seconds("socketreadtimeout"), v.Seconds("socketwritetimeout")
-	server := pedserver.New(cfg)
-	var fixed pedserver.Status
-	about(&fixed, env.Log, listeners)
-	return &daemon.Service{
-		Serve: func(ctx context.Context) error { return server.Serve(ctx, listeners...) },
-		Status: func() any {
-			st := server.Status()
-			about(&st, env.Log, listeners)
-			return st
-		},
-		Started: []any{"ped", opener.String(), "listening", fixed.Listening},
-	}, nil
-}
-
-// about fills in the parts of a status that the server does not know.
-func about(st *pedserver.Status, log *logs.Log, listeners []net.Listener) {
-	st.Hostname, _ = os.Hostname()
-	st.Version = cmdline.VersionText()
-	st.ProtocolVersion = pedserver.ProtocolVersion
-	st.PID = os.Getpid()
-	st.LogFile = log.Place()
-	st.Listen(listeners)
-}
-
-// listen binds all addresses or none.
-func listen(ips []string, port int) ([]net.Listener, error) {
-	if len(ips) == 0 {
-		ips = []string{""} // all, IPv4 and IPv6
+	peer := v.Text("name") != ""
+	s := &server{env: env, store: store}
+	s.Server = pedserver.New(pedserver.Config{
+		Opener: opener, Log: log, Live: live(v), Peer: peer, AutoConnect: v.Bool("autoconnect"),
+		Identity: store.Identity, Peers: store.Peers(linkid.Appliance),
+	})
+	if peer {
+		if err := s.AddAppliance(v.Text("name")); err != nil {
+			return nil, coded(err)
+		}
 	}
-	var ls []net.Listener
-	for _, ip := range ips {
-		l, err := net.Listen("tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+	service := &daemon.Service{Status: func() any { return s.status() }, Reload: s.reload, Endpoints: s.endpoints()}
+	var ports []net.Listener
+	if !peer {
+		set, err := bind.Listen(context.Background(), bind.Options{
+			IPs: v.List("ip"), Port: v.Int("port"), External: v.Bool("eserverport"), Wait: v.Bool("waitaddress"), Log: log})
 		if err != nil {
-			for _, l := range ls {
-				l.Close()
+			return nil, err
+		}
+		s.listening = &listening{Set: set}
+		ports = append(ports, set)
+	}
+	service.Serve = func(ctx context.Context) error { return s.Serve(ctx, ports...) }
+	if v.Bool("eadmin") {
+		if service.Remote, err = bind.Listen(context.Background(), bind.Options{Port: v.Int("admin"), External: true, Log: log, PortFlag: "admin"}); err != nil {
+			for _, l := range ports {
+				_ = l.Close()
 			}
-			return nil, listenError(ip, port, err)
+			return nil, err
 		}
-		ls = append(ls, l)
+		service.Secure = linkid.Acceptor(store.Identity, store.Peers(linkid.Administrator))
 	}
-	return ls, nil
+	st := s.status()
+	service.Started = []any{"ped", opener.String(), "mode", st.Mode, "listening", st.Listening, "tls", st.TLS.Calls}
+	return service, nil
 }
 
-func listenError(ip string, port int, err error) error {
-	var se *os.SyscallError
-	if errors.As(err, &se) {
-		err = se.Err
-	}
+// needsIdentity says what of the settings can not be without a certificate.
+func needsIdentity(v *setting.Values) string {
 	switch {
-	case isInUse(err):
-		return failed(rc.PortInUse, fmt.Errorf("port %d is in use by another program", port), "choose another with -port, or end that program")
-	case isNotHere(err):
-		return failed(rc.AddressNotHere, fmt.Errorf("%s is not an address of this host", ip), "this host has "+hostAddrs()+"; leave -ip out to listen on all")
-	case errors.Is(err, os.ErrPermission):
-		return failed(rc.AccessDenied, fmt.Errorf("port %d: permission denied", port), "choose a port above 1023 with -port")
+	case v.Text("name") != "":
+		return "-name (peer-to-peer)"
+	case v.Bool("eadmin"):
+		return "-eadmin 1"
+	case pedserver.TLS(v.Int("tls")) == pedserver.TLSRequired:
+		return "-tls 2"
 	}
-	return failed(rc.SocketError, fmt.Errorf("listen on port %d: %w", port, err), "")
+	return ""
 }
 
-func failed(code rc.Code, err error, hint string) error {
-	return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: code, Err: err, Hint: hint}
+func (s *server) reload(v *setting.Values) error {
+	if err := s.store.Reload(v); err != nil {
+		return err
+	}
+	s.Reconfigure(live(v))
+	return nil
 }
 
-func hostAddrs() string {
-	var out []string
-	addrs, _ := net.InterfaceAddrs()
-	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
-			out = append(out, n.IP.String())
-		}
+// live are the settings that a running server takes.
+func live(v *setting.Values) pedserver.Live {
+	l := pedserver.Live{
+		IdleTimeout: v.Seconds("idletimeout"), PingInterval: v.Seconds("pinginterval"), PingTimeout: v.Seconds("pingtimeout"),
+		ReadTimeout: v.Seconds("socketreadtimeout"), WriteTimeout: v.Seconds("socketwritetimeout"),
+		PedWriteDelay: time.Duration(v.Int("pedwritedelay")) * time.Microsecond, TLS: pedserver.TLS(v.Int("tls")),
 	}
-	return strings.Join(out, ", ")
+	if l.IdleTimeout == 0 {
+		l.IdleTimeout = -1 // never
+	}
+	for _, n := range v.List("allow") {
+		p, _ := setting.ParseNetwork(n) // checked when it was read
+		l.Allow = append(l.Allow, p)
+	}
+	return l
+}
+
+// status is the server's, with what it does not know itself.
+func (s *server) status() pedserver.Status {
+	st, v := s.Status(), s.env.Values
+	st.Hostname, _ = os.Hostname()
+	st.Version, st.ProtocolVersion, st.PID = cmdline.VersionText(), pedserver.ProtocolVersion, os.Getpid()
+	st.LogFile, st.ConfigFile = s.env.Log.Place(), s.env.ConfigPath
+	st.AdminPort, st.ExternalAdmin = v.Int("admin"), v.Bool("eadmin")
+	if s.listening != nil {
+		s.listening.tell(&st)
+	}
+	return st
+}
+
+// coded gives an error of the server its return code and its remedy.
+func coded(err error) error {
+	e := &cmdline.ExitError{Code: cmdline.ExitFailed, Err: err, RC: rc.PeerUnreachable}
+	var h interface {
+		error
+		Hint() string
+	}
+	if errors.As(err, &h) {
+		e.Hint = h.Hint()
+	}
+	var refused *linkid.RefusedError
+	switch {
+	case errors.Is(err, pedserver.ErrLegacy):
+		e.RC = rc.LegacyMode
+	case errors.Is(err, pedserver.ErrNotRegistered), errors.Is(err, pedserver.ErrNotStarted):
+		e.RC = rc.NotRegistered
+	case errors.Is(err, pedserver.ErrAdded):
+		e.RC = rc.AlreadyRunning
+	case errors.Is(err, pedserver.ErrNoIdentity):
+		e.RC = rc.NoIdentity
+	case errors.As(err, &refused), errors.Is(err, linkid.ErrClosedEarly):
+		e.RC = rc.PeerRefused
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		e.RC = rc.OperationTimedOut
+	}
+	return e
 }

@@ -1,0 +1,46 @@
+package linkcmd
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"openped/certs/linkid"
+	"openped/internal/daemon"
+)
+
+// The settings that name a daemon's identity.
+const (
+	certSetting = "certfile"
+	keySetting  = "privkeyfile"
+)
+
+// Regen is the command -regen.
+func Regen(help string) daemon.Command {
+	return daemon.Command{Top: "regen", Help: help, Need: []string{"commonname"}, Run: regen}
+}
+
+func regen(c *daemon.Call) error {
+	id, err := linkid.Generate(c.Values.Text("commonname"))
+	if err != nil {
+		return failure(err)
+	}
+	c.Launched("")
+	dir := linkid.Dir(c.Dirs.Data)
+	cert, key, err := id.Save(dir, false)
+	if errors.Is(err, linkid.ErrExists) {
+		if err := c.Confirm("Replace the certificate of " + id.CommonName + " in " + filepath.Clean(dir)); err != nil {
+			return err
+		}
+		cert, key, err = id.Save(dir, true)
+	}
+	if err != nil {
+		return failure(err)
+	}
+	if err := c.Configure(map[string]string{certSetting: cert, keySetting: key}); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Stdout, "Private Key created and written to: %s\nCertificate created and written to: %s\n\n", key, cert)
+	fmt.Fprintln(c.Stdout, "Successfully regenerated the client certificate.")
+	return nil
+}
