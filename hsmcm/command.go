@@ -12,8 +12,11 @@ import (
 // options are what the flags of all commands say.
 type options struct {
 	slot     int
+	id       int
+	server   string
 	ip       string
 	port     int
+	tls      bool
 	label    string
 	role     string
 	force    bool
@@ -42,9 +45,9 @@ func init() {
 		{name: "slot set", args: "-slot <N>", summary: "choose the slot that commands act on", flags: "slot!", run: slotSet},
 		{name: "hsm showinfo", args: "[-slot <N>]", summary: "show the HSM in the slot", flags: "slot", run: hsmShowInfo},
 		{name: "hsm init", args: "-label <label> [-force] [-slot <N>]", summary: "erase the HSM and give it new SO and domain keys", flags: "label! force slot", run: hsmInit},
-		{name: "ped connect", args: "[-ip <address>] [-port <port>] [-password [-]] [-slot <N>]", summary: "connect the HSM to a remote PED", flags: "ip port password slot", run: pedConnect},
+		{name: "ped connect", args: "[-id <N> | -ip <host>] [-port <port>] [flags]", summary: "connect the HSM to a remote PED", flags: "id pedserver ip port tls password slot", run: pedConnect},
 		{name: "ped disconnect", args: "[-slot <N>]", summary: "end the connection to the PED", flags: "slot", run: pedDisconnect},
-		{name: "ped set", args: "-ip <address> [-port <port>] [-slot <N>]", summary: "keep the address that ped connect uses", flags: "ip! port slot", run: pedSet},
+		{name: "ped set", args: "-ip <host> [-port <port>] [-tls] [-slot <N>]", summary: "keep the address that ped connect uses", flags: "ip! port tls slot", run: pedSet},
 		{name: "ped show", args: "[-slot <N>]", summary: "show the PED connection", flags: "slot", run: pedShow},
 		{name: "ped vector init", aliases: []string{"ped vector"}, args: "[-slot <N>]", summary: "make or reuse the remote PED vector (orange keys)", flags: "slot", run: vectorInit},
 		{name: "role login", args: "-name so [-slot <N>]", summary: "log in with the role's PED keys", flags: "name! slot", run: roleLogin},
@@ -137,8 +140,11 @@ func (c *command) parse(args []string, slot int) (*options, error) {
 	set := new(cmdline.Set)
 	for _, f := range []*cmdline.Flag{
 		{Name: "slot", Value: "N", Set: cmdline.Int(&o.slot, 0, maxSlot)},
-		{Name: "ip", Value: "address", Set: cmdline.String(&o.ip)},
+		{Name: "id", Value: "PED ID", Set: cmdline.Int(&o.id, 1, maxPEDID)},
+		{Name: "pedserver", Value: "name", Set: cmdline.String(&o.server)},
+		{Name: "ip", Value: "host", Set: cmdline.String(&o.ip)},
 		{Name: "port", Value: "port", Set: cmdline.Port(&o.port)},
+		{Name: "tls", Set: cmdline.Switch(&o.tls)},
 		{Name: "label", Aliases: []string{"l"}, Value: "label", Set: label(&o.label)},
 		{Name: "name", Aliases: []string{"n"}, Value: "role", Set: cmdline.String(&o.role)},
 		{Name: "force", Aliases: []string{"f"}, Set: cmdline.Switch(&o.force)},
@@ -178,7 +184,8 @@ func (c *command) takes(flag string) bool {
 func (c *command) usage() string { return strings.TrimSpace("usage: " + c.name + " " + c.args) }
 
 const (
-	maxSlot  = 255
+	maxSlot  = 256
+	maxPEDID = 65535
 	maxLabel = 32
 )
 

@@ -34,8 +34,11 @@ func printCommands(w io.Writer) {
 
 var flagHelp = []struct{ name, text string }{
 	{"slot", "-slot <N>         act on slot N, this time only"},
-	{"ip", "-ip <address>     where pedserver listens"},
+	{"id", "-id <N>           the PEDserver that has this PED ID"},
+	{"pedserver", "-pedserver <name> this registered PEDserver and no other; without -ip or -id\n                     over the connection that it has made to this host"},
+	{"ip", "-ip <host>        address or name of the host where pedserver listens"},
 	{"port", "-port <port>      its port (default 1503)"},
+	{"tls", "-tls              with TLS, to a registered PEDserver only"},
 	{"password", "-password         pair with a one-time password, shown here and typed at the PED\n                     -pwd is the same; -password - reads 8 digits of your choice,\n                     without echo; digits on the command line are refused"},
 	{"label", "-label <label>    what the HSM is called from now on, 1 to 32 characters"},
 	{"name", "-name <role>      so (HSM security officer); -n is the same"},

@@ -104,8 +104,18 @@ func pedConnect(ctx context.Context, s *session, o *options) error {
 	return nil
 }
 
+// addressFields says which PED is meant.
 func addressFields(o *options) hsmapi.Fields {
 	f := slotFields(o)
+	if o.id != 0 {
+		f = f.AddU32(hsmapi.TagPEDID, uint32(o.id))
+	}
+	if o.server != "" {
+		f = f.AddText(hsmapi.TagPEDServer, o.server)
+	}
+	if o.tls {
+		f = f.AddBool(hsmapi.TagTLS, true)
+	}
 	if o.ip != "" {
 		f = f.AddText(hsmapi.TagHost, o.ip)
 	}
@@ -156,11 +166,14 @@ func (s *session) describePED(f hsmapi.Fields) {
 		}
 		s.entry("PED Connection", v)
 	}
-	if host, ok := f.Text(hsmapi.TagHost); ok && host != "" {
-		if port, ok := f.U32(hsmapi.TagPort); ok {
-			host = fmt.Sprintf("%s port %d", host, port)
-		}
-		s.entry("PEDserver", host)
+	if v := pedserver(f); v != "" {
+		s.entry("PEDserver", v)
+	}
+	if id, ok := f.U32(hsmapi.TagPEDID); ok {
+		s.entry("PED ID", fmt.Sprint(id))
+	}
+	if f.Has(hsmapi.TagTLS) {
+		s.entry("Link", link(f))
 	}
 	if v, ok := f.Text(hsmapi.TagPEDSerial); ok && v != "" {
 		if f.Bool(hsmapi.TagSoftware) {
@@ -171,6 +184,30 @@ func (s *session) describePED(f hsmapi.Fields) {
 	if v, ok := f.Text(hsmapi.TagPEDFirmware); ok && v != "" {
 		s.entry("PED Firmware Version", v)
 	}
+}
+
+// pedserver says where the PED is: a name that a certificate has proved, and the
+// address.
+func pedserver(f hsmapi.Fields) string {
+	text, _ := f.Text(hsmapi.TagHost)
+	if port, ok := f.U32(hsmapi.TagPort); ok && text != "" {
+		text = fmt.Sprintf("%s port %d", text, port)
+	}
+	if name, ok := f.Text(hsmapi.TagPEDServer); ok {
+		text = strings.TrimSuffix(name+", "+text, ", ")
+	}
+	return text
+}
+
+// link says how the slot is connected to the PEDserver.
+func link(f hsmapi.Fields) string {
+	switch {
+	case f.Bool(hsmapi.TagPEDInitiated):
+		return "PED-initiated, TLS"
+	case f.Bool(hsmapi.TagTLS):
+		return "HSM-initiated, TLS"
+	}
+	return "HSM-initiated, no TLS"
 }
 
 func vectorInit(ctx context.Context, s *session, o *options) error {

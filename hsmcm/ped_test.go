@@ -1,0 +1,46 @@
+package hsmcm
+
+import (
+	"strings"
+	"testing"
+
+	"openped/protocol/hsmapi"
+)
+
+// TestWhichPED: what the flags say is what pedclient is asked for.
+func TestWhichPED(t *testing.T) {
+	for args, want := range map[string]string{
+		"ped connect":                            "ped connect: command=3 slot=1",
+		"ped connect -id 1234":                   "ped connect: command=3 slot=1 ped-id=1234",
+		"ped connect -id=7 -tls":                 "ped connect: command=3 slot=1 ped-id=7 tls=1",
+		"ped connect -pedserver lab-7":           `ped connect: command=3 slot=1 pedserver="lab-7"`,
+		"ped connect -IP ped.example --port 16 ": `ped connect: command=3 slot=1 host="ped.example" port=16`,
+		"ped set -ip ::1 -tls":                   `ped set: command=5 slot=1 tls=1 host="::1"`,
+	} {
+		f := newFake()
+		if code, _, errs := console(t, f, "", strings.Fields(args)...); code != 0 {
+			t.Errorf("%s: %d %s", args, code, errs)
+		}
+		if len(f.requests) != 1 || f.requests[0] != want {
+			t.Errorf("%s: %q, want %q", args, f.requests, want)
+		}
+	}
+}
+
+// TestShownLink: a person can see through what the slot is connected.
+func TestShownLink(t *testing.T) {
+	base := func() hsmapi.Fields {
+		return hsmapi.Fields{}.AddBool(hsmapi.TagConnected, true).AddText(hsmapi.TagHost, "10.0.0.5")
+	}
+	for want, fields := range map[string]hsmapi.Fields{
+		"PEDserver ->               10.0.0.5 port 1503\n  Link ->                    HSM-initiated, no TLS\n":                                     base().AddU32(hsmapi.TagPort, 1503).AddBool(hsmapi.TagTLS, false),
+		"PEDserver ->               lab-7, 10.0.0.5 port 1503\n  PED ID ->                  7\n  Link ->                    HSM-initiated, TLS\n": base().AddU32(hsmapi.TagPort, 1503).AddBool(hsmapi.TagTLS, true).AddText(hsmapi.TagPEDServer, "lab-7").AddU32(hsmapi.TagPEDID, 7),
+		"PEDserver ->               lab-7, 10.0.0.5\n  Link ->                    PED-initiated, TLS\n":                                           base().AddBool(hsmapi.TagTLS, true).AddBool(hsmapi.TagPEDInitiated, true).AddText(hsmapi.TagPEDServer, "lab-7"),
+	} {
+		f := newFake()
+		f.handlers[hsmapi.PedShow] = func(*caller, hsmapi.Fields) (hsmapi.Fields, error) { return fields, nil }
+		if _, out, _ := console(t, f, "", "ped", "show"); !strings.Contains(out, want) {
+			t.Errorf("%q, want %q", out, want)
+		}
+	}
+}
