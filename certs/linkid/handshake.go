@@ -44,13 +44,15 @@ func Client(ctx context.Context, conn net.Conn, id *Identity, reg *Registry, wan
 	return handshake(ctx, conn, id, reg, want, false)
 }
 
+var errHello = errors.New("refused at the first message")
+
 // attempt is one handshake on its way.
 type attempt struct {
 	reg     *Registry
 	want    string
 	server  bool
 	raw     *quiet
-	oldTLS  bool          // the client offers no TLS 1.3
+	hello   Reason        // why a client is refused at its first message
 	shown   bool          // the peer has shown its certificate, if any
 	refused *RefusedError // the verdict on it
 	peer    Peer
@@ -108,9 +110,17 @@ func (a *attempt) config(id *Identity) *tls.Config {
 	}
 	if a.server {
 		c.Certificates = []tls.Certificate{*id.certificate()}
+		// Who looks around with another program gets no certificate to see.
 		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			a.oldTLS = !slices.Contains(hello.SupportedVersions, tls.VersionTLS13)
-			return nil, nil
+			switch {
+			case !slices.Contains(hello.SupportedVersions, tls.VersionTLS13):
+				a.hello = OldTLS
+			case !slices.Contains(hello.SupportedProtos, a.reg.Kind().service()):
+				a.hello = WrongService
+			default:
+				return nil, nil
+			}
+			return nil, errHello
 		}
 	} else {
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return id.certificate(), nil }
@@ -150,8 +160,10 @@ func (a *attempt) why(err error) *RefusedError {
 		e.Reason = TooMuch
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		e.Reason = TooSlow
-	case a.oldTLS, !a.server && oldServer(first):
-		e.Reason = OldTLS
+	case a.hello != 0:
+		e.Reason = a.hello
+	case !a.server && serverRefuses(first) != 0:
+		e.Reason = serverRefuses(first)
 	case errors.As(err, &header), len(first) > 0 && first[0] != recordHandshake && first[0] != recordAlert:
 		e.Reason, e.Before = NotTLS, first[:min(len(first), 16)]
 	case hungUp(err):

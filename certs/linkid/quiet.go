@@ -84,22 +84,29 @@ func hasAlert(b []byte) bool {
 	return len(b) > 0 // not whole records: nothing that TLS would write
 }
 
-// oldServer reports whether a server's first bytes are those of TLS 1.2 or
-// lower: a ServerHello with a cipher suite of those, or the alert that says so.
-func oldServer(first []byte) bool {
+// serverRefuses finds in a server's first bytes, which are not encrypted, why
+// there will be no handshake: 0 if they do not say.
+func serverRefuses(first []byte) Reason {
 	const (
-		serverHello     = 2
-		protocolVersion = 70
-		suites13        = 0x13                      // all suites of TLS 1.3 begin with it, no other does that a server of today has
-		session         = recordHeader + 4 + 2 + 32 // after header, version and random: a session's id
-		alertCode       = recordHeader + 1
+		serverHello       = 2
+		session           = recordHeader + 4 + 2 + 32 // after header, version and random: the session's id
+		suites13          = 0x13                      // the first byte of all suites of TLS 1.3, and of none before
+		alertCode         = recordHeader + 1
+		protocolVersion   = 70
+		noSuchApplication = 120
 	)
 	switch {
 	case len(first) > alertCode && first[0] == recordAlert:
-		return first[alertCode] == protocolVersion
+		switch first[alertCode] {
+		case protocolVersion:
+			return OldTLS
+		case noSuchApplication:
+			return WrongService
+		}
 	case len(first) > session && first[0] == recordHandshake && first[recordHeader] == serverHello:
-		suite := session + 1 + int(first[session])
-		return suite < len(first) && first[suite] != suites13
+		if suite := session + 1 + int(first[session]); suite < len(first) && first[suite] != suites13 {
+			return OldTLS
+		}
 	}
-	return false
+	return 0
 }
