@@ -14,16 +14,18 @@ import (
 // Status is what `pedclient -mode show` tells; metrics are made of it too. Times
 // are in whole seconds.
 type Status struct {
-	Hostname  string   `json:"hostname"`
-	Version   string   `json:"version"`
-	PID       int      `json:"pid"`
-	Socket    string   `json:"socket"`
-	LogFile   string   `json:"logFile"`
-	Listening []string `json:"listening"` // for PEDservers
-	AdminPort int      `json:"adminPort,omitempty"`
-	Identity  string   `json:"identity,omitempty"` // common name of this host's certificate
-	UpTime    int64    `json:"upTime"`
-	Callers   int      `json:"callers"`
+	Hostname      string   `json:"hostname"`
+	Version       string   `json:"version"`
+	PID           int      `json:"pid"`
+	Socket        string   `json:"socket"`
+	LogFile       string   `json:"logFile"`
+	ConfigFile    string   `json:"configFile"`
+	Listening     []string `json:"listening"` // for PEDservers
+	AdminPort     int      `json:"adminPort"`
+	ExternalAdmin bool     `json:"externalAdmin"`
+	Identity      string   `json:"identity,omitempty"` // common name of this host's certificate
+	UpTime        int64    `json:"upTime"`
+	Callers       int      `json:"callers"`
 
 	IdleTimeout int64        `json:"idleTimeout"` // 0: as the PEDserver has it
 	Slots       []SlotStatus `json:"slots"`

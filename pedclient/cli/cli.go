@@ -2,7 +2,10 @@ package cli
 
 import (
 	"io"
+	"slices"
 
+	"openped/certs/linkid"
+	"openped/certs/linkid/linkcmd"
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
 	"openped/internal/setting"
@@ -11,27 +14,37 @@ import (
 
 const name = "pedclient"
 
-var program = &daemon.Program{
+// Program is the command line: its commands, settings and help.
+var Program = &daemon.Program{
 	Name: name, Title: "Ped Client", LogName: "pedclient.log",
 	ConfigName: "pedClient.conf", Sections: []string{"PedClient", "Ped Client"},
 	Help: helpAll, Table: table,
 	StartTimeout: "pstartuptimeout", StopTimeout: "pshutdowntimeout", ShutdownTimeout: "shutdowntimeout",
-	Check: check, Open: open,
+	Check: check, Open: open, Dial: linkcmd.Dial,
 	Status: func() daemon.Status { return new(pedclient.Status) },
-	Commands: []daemon.Command{
-		{Top: "mode", Word: "start", Help: helpStart, Start: "-hsm <file>"},
-		{Top: "mode", Word: "stop", Help: helpStop, AnyConfig: true},
-		{Top: "mode", Word: "show", Help: helpShow, AnyConfig: true},
+	Commands: slices.Concat([]daemon.Command{
+		{Top: "mode", Word: "start", Help: helpStart, Start: "-hsm <file>", Run: start},
+		{Top: "mode", Word: "stop", Help: helpStop, AnyConfig: true, Remote: true},
+		{Top: "mode", Word: "show", Help: helpShow, AnyConfig: true, Remote: true},
 		{Top: "mode", Word: "config", Help: helpConfig},
-		{Top: "mode", Word: "reload", Help: helpReload, AnyConfig: true},
-		{Top: "mode", Word: "createhsm", Help: helpCreateHSM, AnyConfig: true, Run: createHSM},
+		{Top: "mode", Word: "setid", Help: helpSetID, Need: []string{"id", "id_ip", "id_port"}, Run: setID},
+		{Top: "mode", Word: "assignid", Help: helpAssignID, Need: []string{"id", "id_serialnumber"}, Run: assignID},
+		{Top: "mode", Word: "releaseid", Help: helpReleaseID, Need: []string{"id"}, Run: releaseID},
+		{Top: "mode", Word: "deleteid", Help: helpDeleteID, Need: []string{"id"}, Run: deleteID},
+		{Top: "mode", Word: "listid", Help: helpListID, Run: listIDs},
+		{Top: "mode", Word: "createhsm", Help: helpCreateHSM, Need: []string{"hsm", "serial", "origin"}, AnyConfig: true, Run: createHSM},
+		{Top: "mode", Word: "reload", Help: helpReload, AnyConfig: true, Remote: true},
 	},
+		linkcmd.Peers("pedserver", linkid.PEDServer, linkcmd.Help{Register: helpPEDServerRegister, List: helpPEDServerList, Delete: helpPEDServerDelete}),
+		linkcmd.Peers("administrator", linkid.Administrator, linkcmd.Help{Register: helpAdministratorRegister, List: helpAdministratorList, Delete: helpAdministratorDelete}),
+		[]daemon.Command{linkcmd.Regen(helpRegen)},
+	),
 }
 
 // Main carries out one command line and returns the exit code.
-func Main(args []string, stdout, stderr io.Writer) int { return program.Main(args, stdout, stderr) }
+func Main(args []string, stdout, stderr io.Writer) int { return Program.Main(args, stdout, stderr) }
 
-// check looks at the settings together.
+// check looks at the settings together. For a start they must suffice.
 func check(start bool, v *setting.Values) error {
 	switch {
 	case start && len(v.List("hsm")) == 0:
@@ -40,4 +53,13 @@ func check(start bool, v *setting.Values) error {
 		return &cmdline.UsageError{Msg: "-pingtimeout must be longer than -pinginterval"}
 	}
 	return nil
+}
+
+// start is the framework's. There is no Windows service yet, and a script that
+// wants one must not believe that it has it.
+func start(c *daemon.Call) error {
+	if c.Values.Bool("winservice") {
+		return &cmdline.UsageError{Msg: "-winservice is not supported", Hint: "have a service manager run pedclient -mode start -foreground"}
+	}
+	return c.Start()
 }

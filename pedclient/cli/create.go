@@ -12,13 +12,8 @@ import (
 func createHSM(call *daemon.Call) error {
 	v, stdout := call.Values, call.Stdout
 	serial := v.Text("serial")
-	switch {
-	case !v.Given("hsm") || len(v.List("hsm")) != 1:
+	if len(v.List("hsm")) != 1 {
 		return &cmdline.UsageError{Msg: "createhsm makes one HSM", Hint: "give -hsm <file> once"}
-	case serial == "":
-		return &cmdline.UsageError{Msg: "no serial number", Hint: "give -serial <serial>, a number that no other HSM of this origin has"}
-	case v.Text("origin") == "":
-		return &cmdline.UsageError{Msg: "no origin root", Hint: "give -origin <folder>; it is made if there is none"}
 	}
 	call.Launched("")
 	file := v.List("hsm")[0]

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 
 	"openped/internal/setting"
+	"openped/pedclient"
 )
 
 // maxSeconds is the longest time-out that can be set: a day.
@@ -51,9 +53,9 @@ var table = setting.Table{
 		Usage: "how its roles log in", In: []string{"createhsm"}},
 
 	{Name: "listenip", Key: "ListenIP", Value: "address", Kind: setting.Addr, Many: true, Usage: "listen for PEDservers here only; may be repeated", In: inServer},
-	{Name: "listenport", Key: "ListenPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: "9697",
+	{Name: "listenport", Key: "ListenPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: fmt.Sprint(pedclient.DefaultListenPort),
 		Usage: "TCP port for registered PEDservers", In: inServer},
-	{Name: "admin", Key: "AdminPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: "1501",
+	{Name: "admin", Key: "AdminPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: fmt.Sprint(pedclient.DefaultAdminPort),
 		Usage: "TCP port for administrators of other computers", In: slices.Concat(inServer, inRemote)},
 	{Name: "eadmin", Key: "ExternalAdmin", Value: "0 or 1", Kind: setting.Bit, Default: "0",
 		Usage: "1: open it to registered administrators", In: inCalls},
@@ -94,7 +96,7 @@ var table = setting.Table{
 	{Name: "certificate", Value: "file", Kind: setting.Path, Usage: "certificate of the one that is meant",
 		In: slices.Concat([]string{"pedserver register", "administrator register"}, inRemote)},
 	{Name: "commonname", Value: "name", Kind: setting.Text, Check: setting.CheckName, Usage: "name of this PEDclient in its new certificate", In: []string{"regen"}},
-	{Name: "certfile", Key: "CertFile", Value: "file", Kind: setting.Path, Usage: "certificate of this PEDclient (-regen sets it)", In: inServer},
-	{Name: "privkeyfile", Key: "PrivKeyFile", Value: "file", Kind: setting.Path, Usage: "its private key (-regen sets it)", In: inServer},
+	{Name: "certfile", Key: "CertFile", Value: "file", Kind: setting.Path, Live: true, Usage: "certificate of this PEDclient (-regen sets it)", In: inServer},
+	{Name: "privkeyfile", Key: "PrivKeyFile", Value: "file", Kind: setting.Path, Live: true, Usage: "its private key (-regen sets it)", In: inServer},
 	{Name: "adminhost", Value: "host", Kind: setting.Text, Check: setting.CheckHost, Usage: "the pedclient of that computer, through its admin port", In: inRemote},
 }

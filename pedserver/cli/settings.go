@@ -54,7 +54,7 @@ var table = setting.Table{
 		Usage: "1: open it to registered administrators", In: inServer},
 	{Name: "allow", Key: "AllowedClients", Value: "network", Kind: setting.Text, Many: true, Check: setting.CheckNetwork, Live: true,
 		Usage: "serve HSM hosts of these addresses only; may be repeated", In: inServer},
-	{Name: "tls", Key: "TLS", Value: "0, 1 or 2", Kind: setting.Int, Min: 0, Max: 2, Default: "1",
+	{Name: "tls", Key: "TLS", Value: "0, 1 or 2", Live: true, Kind: setting.Int, Min: 0, Max: 2, Default: "1",
 		Usage: "0 no TLS, 1 for hosts that want it, 2 for all hosts", In: inServer},
 	{Name: "waitaddress", Key: "WaitForAddress", Value: "0 or 1", Kind: setting.Bit, Default: "0",
 		Usage: "1: wait for an -ip that this computer does not have yet", In: inServer},
@@ -94,8 +94,8 @@ var table = setting.Table{
 	{Name: "certificate", Value: "file", Kind: setting.Path, Usage: "certificate of the one that is meant",
 		In: slices.Concat([]string{"appliance register", "administrator register"}, inRemote)},
 	{Name: "commonname", Value: "name", Kind: setting.Text, Check: setting.CheckName, Usage: "name of this PEDserver in its new certificate", In: []string{"regen"}},
-	{Name: "certfile", Key: "CertFile", Value: "file", Kind: setting.Path, Usage: "certificate of this PEDserver (-regen sets it)", In: inServer},
-	{Name: "privkeyfile", Key: "PrivKeyFile", Value: "file", Kind: setting.Path, Usage: "its private key (-regen sets it)", In: inServer},
+	{Name: "certfile", Key: "CertFile", Value: "file", Kind: setting.Path, Live: true, Usage: "certificate of this PEDserver (-regen sets it)", In: inServer},
+	{Name: "privkeyfile", Key: "PrivKeyFile", Value: "file", Kind: setting.Path, Live: true, Usage: "its private key (-regen sets it)", In: inServer},
 	{Name: "adminhost", Value: "host", Kind: setting.Text, Check: setting.CheckHost, Usage: "the pedserver of that computer, through its admin port", In: inRemote},
 }
 
