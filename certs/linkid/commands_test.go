@@ -243,7 +243,7 @@ Appliances = { CertFile = /nonexistent/x.pem; }
 	if len(r.Peers()) != 1 || r.Peers()[0].Name != "good" || err == nil {
 		t.Fatalf("%v %v", r.Peers(), err)
 	}
-	if n := strings.Count(err.Error(), "section "); n != 5 {
+	if n := strings.Count(err.Error(), "section "); n != 5 || strings.Contains(err.Error(), "\n") {
 		t.Errorf("%d sections are named, want 5: %v", n, err)
 	}
 	l, err := List(p.conf, Appliance)

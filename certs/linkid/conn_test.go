@@ -323,7 +323,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	e := &RefusedError{Reason: NotTLS, Peer: "beta", Before: []byte("SSH-2.0")}
 	log.Info("x", "id", id, "err", e)
 	log.Info(e.Error())
-	if s := b.String(); strings.Contains(s, "SSH") || strings.Contains(s, id.key.D.String()) || !strings.Contains(s, "err.reason=not_tls") || !strings.Contains(s, "id.name=alpha") {
+	if s := b.String(); strings.Contains(s, "SSH") || strings.Contains(s, id.key.D.String()) || !strings.Contains(s, `err="not_tls: beta: the peer does not speak TLS`) || !strings.Contains(s, "id.name=alpha") {
 		t.Error(s)
 	}
 }

@@ -103,14 +103,7 @@ func (e *RefusedError) Is(target error) bool {
 	return target == ErrClosedEarly && e.Reason == Closed
 }
 
-// LogValue implements slog.LogValuer.
+// LogValue implements slog.LogValuer: the reason's word, then the error.
 func (e *RefusedError) LogValue() slog.Value {
-	attrs := []slog.Attr{slog.String("reason", e.Reason.String())}
-	if e.Peer != "" {
-		attrs = append(attrs, slog.String("peer", e.Peer))
-	}
-	if e.Fingerprint != "" {
-		attrs = append(attrs, slog.String("sha256", e.Fingerprint))
-	}
-	return slog.GroupValue(attrs...)
+	return slog.StringValue(e.Reason.String() + ": " + e.Error())
 }

@@ -74,15 +74,18 @@ func Only(kind Kind, name string, cert *x509.Certificate) *Registry {
 // the error; the registry is there nevertheless.
 func LoadRegistry(f *conffile.File, kind Kind) (*Registry, error) {
 	r := &Registry{kind: kind}
-	var bad []error
+	var bad []string
 	for _, e := range entries(f, kind) {
 		if e.err != nil {
-			bad = append(bad, e.err)
+			bad = append(bad, e.err.Error())
 			continue
 		}
 		r.peers = append(r.peers, e.Peer)
 	}
-	return r, errors.Join(bad...)
+	if bad != nil {
+		return r, errors.New(strings.Join(bad, "; "))
+	}
+	return r, nil
 }
 
 // ReadRegistry is LoadRegistry for the file at path, which may be missing.
