@@ -99,10 +99,11 @@ func (p *parser) bracedValue(e *entry) error {
 		}
 		p.bracedLine()
 		text := strings.TrimRight(string(p.src[from:p.pos]), blanks)
+		if bytes.IndexByte(p.src[e.value.to:from], '\n') >= 0 && looksLikeEntry(text) {
+			return p.fail(e.value.from, "the value of %s does not end: write a ; behind it", quote(e.key))
+		}
 		if len(lines) == 0 {
 			e.value.from = from
-		} else if looksLikeEntry(text) {
-			return p.fail(e.value.from, "the value of %s does not end: write a ; behind it", quote(e.key))
 		}
 		e.value.to = from + len(text)
 		lines = append(lines, text)

@@ -11,23 +11,23 @@ import (
 // Set changes a value, or adds the key to the last section of that name, or
 // adds the section. It refuses what the syntax can not hold. The key that counts
 // is changed where there are several.
-func (f *File) Set(name, key, value string) error {
-	if err := f.check(name, key, value); err != nil {
+func (f *File) Set(section, key, value string) error {
+	if err := f.check(section, key, value); err != nil {
 		return err
 	}
 	old := f.src
-	switch e, s := f.find(name, key), f.last(name); {
+	switch e, s := f.find(section, key), f.last(section); {
 	case e != nil:
 		f.splice(e.value, f.padded(e, value))
 	case s != nil:
 		f.add(s, key, value)
 	default:
-		f.addSection(name, key, value)
+		f.addSection(section, key, value)
 	}
 	// Whatever was overlooked must not reach a file.
 	next, err := Parse(f.src)
 	if err == nil && next.ini == f.ini {
-		if got, _, ok := next.Get(name, key); ok && got == value {
+		if got, _, ok := next.Get(section, key); ok && got == value {
 			*f = *next
 			return nil
 		}
@@ -38,8 +38,8 @@ func (f *File) Set(name, key, value string) error {
 
 // Unset removes a key wherever the section has it, and reports whether there was
 // one.
-func (f *File) Unset(name, key string) (found bool) {
-	for e := f.find(name, key); e != nil; e = f.find(name, key) {
+func (f *File) Unset(section, key string) (found bool) {
+	for e := f.find(section, key); e != nil; e = f.find(section, key) {
 		if !f.cut(e.whole) {
 			return found
 		}
@@ -50,8 +50,8 @@ func (f *File) Unset(name, key string) (found bool) {
 
 // RemoveSection removes all sections of that name, and reports whether there was
 // one.
-func (f *File) RemoveSection(name string) (found bool) {
-	for s := f.last(name); s != nil; s = f.last(name) {
+func (f *File) RemoveSection(section string) (found bool) {
+	for s := f.last(section); s != nil; s = f.last(section) {
 		if !f.cut(s.whole) {
 			return found
 		}
@@ -61,12 +61,12 @@ func (f *File) RemoveSection(name string) (found bool) {
 }
 
 // check refuses names and values that would not be read back as they are.
-func (f *File) check(name, key, value string) error {
+func (f *File) check(section, key, value string) error {
 	no, inValue := "={};", "{};"
 	if f.ini {
 		no, inValue = "=[];", ""
 	}
-	for _, n := range []string{name, key} {
+	for _, n := range []string{section, key} {
 		if n == "" || n != strings.TrimSpace(n) || strings.ContainsAny(n, no) || strings.HasPrefix(n, "#") || strings.HasPrefix(n, "//") ||
 			strings.HasPrefix(n, string(bom)) || control(n) {
 			return fmt.Errorf("%s can not be a name in a configuration file", quote(n))
@@ -107,7 +107,7 @@ func (f *File) padded(e *entry, value string) string {
 // last returns the last section of that name, or nil.
 func (f *File) last(name string) *section {
 	for i := range slices.Backward(f.sections) {
-		if strings.EqualFold(f.sections[i].name, name) {
+		if fold(f.sections[i].name) == fold(name) {
 			return &f.sections[i]
 		}
 	}
@@ -142,8 +142,11 @@ func (f *File) add(s *section, key, value string) {
 		return
 	}
 	text := eol + "  " + f.entry(key, value)
-	if rest := f.lineEnd(at); rest >= s.body.to { // the closing brace is on this line
+	switch rest := f.lineEnd(at); {
+	case rest >= s.body.to: // the closing brace is on this line
 		text += eol
+	case f.blankOrComment(span{at, rest}):
+		at = rest
 	}
 	f.splice(span{at, at}, text)
 }
@@ -187,10 +190,7 @@ func (f *File) cut(s span) bool {
 	}
 	lineStart := from == 0 || f.src[from-1] == '\n' || from == len(bom) && bytes.HasPrefix(f.src, bom)
 	if end := f.lineEnd(to); lineStart && len(bytes.Trim(f.src[to:end], blanks)) == 0 {
-		to = min(end+1, len(f.src))
-		if to > len(f.src) {
-			to = len(f.src)
-		}
+		to = f.nextLine(end)
 	} else {
 		from = s.from
 	}
@@ -204,6 +204,14 @@ func (f *File) cut(s span) bool {
 	next.ini = f.ini
 	*f = *next
 	return true
+}
+
+// nextLine returns where the line behind the one that ends at end begins.
+func (f *File) nextLine(end int) int {
+	if i := bytes.IndexByte(f.src[end:], '\n'); i >= 0 {
+		return end + i + 1
+	}
+	return len(f.src)
 }
 
 // lineEnd returns where the line of at ends, before its line end.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -19,7 +18,13 @@ type File struct {
 	src      []byte
 	ini      bool
 	sections []section
+	entries  map[name]*entry // the one that counts
 }
+
+// name is a section's and a key's, without case.
+type name struct{ section, key string }
+
+func fold(s string) string { return strings.ToLower(s) }
 
 var bom = []byte("\ufeff")
 
@@ -47,7 +52,23 @@ func Parse(b []byte) (*File, error) {
 		return nil, err
 	}
 	f.sections = p.sections
+	f.index()
 	return f, nil
+}
+
+// index notes where each key stands.
+func (f *File) index() {
+	f.entries = make(map[name]*entry)
+	line, at := 1, 0
+	for i := range f.sections {
+		s := &f.sections[i]
+		for j := range s.entries {
+			e := &s.entries[j]
+			line += bytes.Count(f.src[at:e.whole.from], []byte("\n"))
+			e.line, at = line, e.whole.from
+			f.entries[name{fold(s.name), fold(e.key)}] = e
+		}
+	}
 }
 
 // isINI tells the syntaxes apart by the first thing that is no comment.
@@ -107,56 +128,56 @@ func (f *File) Bytes() []byte { return bytes.Clone(f.src) }
 // Sections returns the names of the sections in the order of the file, each
 // once.
 func (f *File) Sections() []string {
-	var names []string
+	var names distinct
 	for _, s := range f.sections {
-		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, s.name) }) {
-			names = append(names, s.name)
-		}
+		names.add(s.name)
 	}
-	return names
+	return names.list
 }
 
 // Keys returns the keys of all sections of that name, each once.
-func (f *File) Keys(name string) []string {
-	var keys []string
+func (f *File) Keys(section string) []string {
+	var keys distinct
 	for _, s := range f.sections {
-		if !strings.EqualFold(s.name, name) {
+		if fold(s.name) != fold(section) {
 			continue
 		}
 		for _, e := range s.entries {
-			if !slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, e.key) }) {
-				keys = append(keys, e.key)
-			}
+			keys.add(e.key)
 		}
 	}
-	return keys
+	return keys.list
+}
+
+// distinct is a list without what differs in case only.
+type distinct struct {
+	list []string
+	seen map[string]bool
+}
+
+func (d *distinct) add(s string) {
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
+	if !d.seen[fold(s)] {
+		d.seen[fold(s)] = true
+		d.list = append(d.list, s)
+	}
 }
 
 // Get returns a value and its line. Names are compared without case. Where a
 // section or a key stands more than once the last one counts. A value of
 // several lines is joined with blanks.
-func (f *File) Get(name, key string) (value string, line int, ok bool) {
-	e := f.find(name, key)
+func (f *File) Get(section, key string) (value string, line int, ok bool) {
+	e := f.find(section, key)
 	if e == nil {
 		return "", 0, false
 	}
-	return e.text, lineOf(f.src, e.whole.from), true
+	return e.text, e.line, true
 }
 
 // find returns the entry that counts, or nil.
-func (f *File) find(name, key string) (found *entry) {
-	for i := range f.sections {
-		if !strings.EqualFold(f.sections[i].name, name) {
-			continue
-		}
-		for j := range f.sections[i].entries {
-			if e := &f.sections[i].entries[j]; strings.EqualFold(e.key, key) {
-				found = e
-			}
-		}
-	}
-	return found
-}
+func (f *File) find(section, key string) *entry { return f.entries[name{fold(section), fold(key)}] }
 
 // defaultSyntax makes a new file at path fit its name.
 func defaultSyntax(path string) *File {

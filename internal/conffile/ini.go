@@ -1,8 +1,6 @@
 package conffile
 
-import (
-	"strings"
-)
+import "strings"
 
 // ini parses
 //
@@ -46,7 +44,7 @@ func (p *parser) ini() error {
 			lead = 0
 		}
 		e.text, e.value = line, span{at + lead, at + lead + len(line)}
-		e.whole = span{from, p.pos}
+		e.whole = span{from, e.value.to}
 		s := &p.sections[len(p.sections)-1]
 		s.entries = append(s.entries, e)
 	}

@@ -22,6 +22,7 @@ type entry struct {
 	whole span // from the key to behind what ends the value
 	value span // without the blanks around it
 	text  string
+	line  int
 	open  bool // braces: no semicolon ends the value
 }
 
