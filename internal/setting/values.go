@@ -132,7 +132,7 @@ func (o *value) give(text string) error {
 // LoadFile takes what the sections of f say; path is the file's name for
 // messages, and relative paths begin at its folder. Where two sections have a
 // key, the one named first counts. unknown has a line for each key that is not
-// in the table. The error names the file, the line, the key and its range; then
+// in the table, up to maxUnknown. The error names the file, the line, the key and its range; then
 // nothing was taken.
 func (v *Values) LoadFile(f *conffile.File, path string, sections ...string) (unknown []string, err error) {
 	found := make([]*source, len(v.of))
@@ -142,7 +142,7 @@ func (v *Values) LoadFile(f *conffile.File, path string, sections ...string) (un
 			where := fmt.Sprintf("%s:%d", path, line)
 			i := v.key(key)
 			if i < 0 {
-				if !strings.EqualFold(key, fileKey) {
+				if !strings.EqualFold(key, fileKey) && len(unknown) < maxUnknown {
 					unknown = append(unknown, where+": "+v.unknown(key))
 				}
 				continue
@@ -164,6 +164,9 @@ func (v *Values) LoadFile(f *conffile.File, path string, sections ...string) (un
 	}
 	return unknown, nil
 }
+
+// maxUnknown keeps a file of something else from filling a log.
+const maxUnknown = 20
 
 // fileKey names the program's own file in the client's: no setting.
 const fileKey = "PedConfigFile"
