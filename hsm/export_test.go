@@ -19,12 +19,15 @@ func (s *Slot) SetLimits(l channel.Limits) { s.limits = l }
 // StaticKey returns the public half of the static key of this start.
 func (s *Slot) StaticKey() *ecdh.PublicKey { return s.static.PublicKey() }
 
-// Session returns the session of the connection, or nil.
+// Session returns the session of the connection, or nil. No ceremony may run.
 func (s *Slot) Session() *channel.Session {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn == nil {
+	c := s.conn
+	s.mu.Unlock()
+	if c == nil {
 		return nil
 	}
-	return s.conn.s
+	c.mu.Lock() // as the idle handler, which is the owner now
+	defer c.mu.Unlock()
+	return c.s
 }
