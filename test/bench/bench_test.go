@@ -20,7 +20,7 @@ func TestChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantLines(t, &out, "handshake_rpv_vs_primitives", "handshake_rpv_vs_tls13", "handshake_rpv_cold_vs_tls13", "handshake_rpv_ms",
-		"handshake_tls13_ms", "record_16k_vs_ctr_hmac", "record_16k_allocs", "record_16k_mib_per_s")
+		"handshake_tls13_ms", "record_16k_vs_ctr_hmac", "record_16k_allocs", "record_16k_mib_per_s", "linkid_handshake_ms")
 }
 
 // TestDaemons does the same with the real programs.

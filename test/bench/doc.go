@@ -1,7 +1,7 @@
 // Command bench measures the secure channel (docs/SPEC.md, "The secure
 // channel") against what it is made of, and against TLS, and what the real
 // daemons cost. It prints one "name value" per line and judges nothing: it fails
-// only if something breaks.
+// only if something breaks. The argument channel or daemons measures only those.
 //
 //	handshake_rpv_vs_primitives  a handshake in mode rpv, both sides, divided by the sum of its cryptographic primitives
 //	handshake_rpv_vs_tls13       the same, divided by a mutual TLS 1.3 handshake, both sides
@@ -10,7 +10,8 @@
 //	record_16k_allocs            allocations for sealing or for opening such a record, the larger
 //
 // and, to tell what the ratios are of, handshake_rpv_ms, handshake_tls13_ms and
-// record_16k_mib_per_s. What exactly stands on each side of a ratio is said at
+// record_16k_mib_per_s; beside them linkid_handshake_ms, the mutual TLS of a link,
+// both sides. What exactly stands on each side of a ratio is said at
 // the function that runs it.
 //
 // The sides of a ratio run in turn, in alternating order, and each round gives

@@ -5,21 +5,32 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 )
 
 // All groups together take about a minute, the builds included.
 var (
 	handshakePlan = plan{min: 31, max: 401, budget: 20 * time.Second}
-	recordPlan    = plan{min: 31, max: 401, budget: 10 * time.Second}
+	recordPlan    = plan{min: 31, max: 401, budget: 8 * time.Second}
 	relayPlan     = plan{min: 1001, max: 20001, budget: 5 * time.Second}
 	startPlan     = plan{min: 9, max: 15, budget: 5 * time.Second}
 )
 
 func main() {
-	err := measureChannel(os.Stdout, handshakePlan, recordPlan)
-	if err == nil {
+	var err error
+	switch only := strings.Join(os.Args[1:], " "); only {
+	case "":
+		err = measureChannel(os.Stdout, handshakePlan, recordPlan)
+		if err == nil {
+			err = measureDaemons(os.Stdout, relayPlan, startPlan)
+		}
+	case "channel":
+		err = measureChannel(os.Stdout, handshakePlan, recordPlan)
+	case "daemons":
 		err = measureDaemons(os.Stdout, relayPlan, startPlan)
+	default:
+		err = fmt.Errorf("%q: give nothing, channel or daemons", only)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -54,7 +65,10 @@ func measureChannel(w io.Writer, handshakes, records plan) error {
 	if err := s.measureHandshakes(w, handshakes); err != nil {
 		return err
 	}
-	return s.measureRecords(w, records)
+	if err := s.measureRecords(w, records); err != nil {
+		return err
+	}
+	return measureLinkID(w, records)
 }
 
 func (s *setup) measureHandshakes(w io.Writer, p plan) error {
