@@ -319,6 +319,9 @@ func (p *ped) release(ctx context.Context, h *hold) {
 		_ = h.dev.Close()
 	}
 	p.mu.Lock()
+	if err != nil && p.dev == h.dev {
+		p.dev, p.reason = nil, "did not go idle, is being opened again" // not for the next holder
+	}
 	if p.holder == h {
 		p.holder = nil
 		close(h.free)

@@ -143,14 +143,27 @@ func testLog(w io.Writer) *slog.Logger {
 
 func inWorld(t *testing.T, cfg Config, f func(*world)) {
 	t.Helper()
+	inWorldWith(t, func(*testing.T) Config { return cfg }, f)
+}
+
+// inWorldWith is inWorld with a configuration that is made in the bubble.
+func inWorldWith(t *testing.T, config func(*testing.T) Config, f func(*world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
+		cfg := config(t)
 		w := &world{t: t, plug: &plug{here: true}, log: new(syncBuffer), ln: newPipeListener(), done: make(chan error, 1)}
 		cfg.Opener = w.plug
 		cfg.Log = testLog(w.log)
 		w.srv = New(cfg)
 		ctx, cancel := context.WithCancel(context.Background())
 		w.stop = cancel
-		go func() { w.done <- w.srv.Serve(ctx, w.ln) }()
+		go func() {
+			if cfg.Peer {
+				w.done <- w.srv.Serve(ctx)
+				return
+			}
+			w.done <- w.srv.Serve(ctx, w.ln)
+		}()
 		synctest.Wait()
 		defer func() {
 			cancel()
@@ -176,14 +189,18 @@ type host struct {
 	t *testing.T
 	c net.Conn
 	// what came, in order; pings are answered and left out unless mute is set
-	in   chan protocol.Body
-	mute chan struct{}
-	end  chan struct{}
-	wmu  sync.Mutex
+	in    chan protocol.Body
+	pings atomic.Int32
+	mute  chan struct{}
+	end   chan struct{}
+	wmu   sync.Mutex
 }
 
-func (w *world) dial(from string) *host {
-	h := &host{t: w.t, c: w.ln.dial(from), in: make(chan protocol.Body, 64), mute: make(chan struct{}), end: make(chan struct{})}
+func (w *world) dial(from string) *host { return w.host(w.ln.dial(from)) }
+
+// host reads what the server sends over c.
+func (w *world) host(c net.Conn) *host {
+	h := &host{t: w.t, c: c, in: make(chan protocol.Body, 64), mute: make(chan struct{}), end: make(chan struct{})}
 	w.mu.Lock()
 	w.hosts = append(w.hosts, h)
 	w.mu.Unlock()
@@ -204,10 +221,11 @@ func (w *world) dial(from string) *host {
 				h.in <- b
 				continue
 			}
+			h.pings.Add(1)
 			select {
 			case <-h.mute:
 			default:
-				h.send(protocol.Pong(p))
+				go h.send(protocol.Pong(p)) // a pipe has no room for what both say at once
 			}
 		}
 	}()

@@ -34,10 +34,8 @@ func (s *Server) lend(ctx context.Context, l *link, who caller, hello protocol.H
 		s.counts.unproven()
 		s.limits.Unproven(who.from, time.Since(h.since)) // before anybody gets the PED
 	}
-	return reason, func() {
-		s.ped.release(s.root, h) // others may come next, even if ctx has ended
-		s.gaveBack(meta)
-	}
+	s.gaveBack(meta)
+	return reason, func() { s.ped.release(s.root, h) } // others may come next, even if ctx has ended
 }
 
 // permitted judges a caller again by the settings and the registry of now.

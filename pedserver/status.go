@@ -63,9 +63,7 @@ func (s *Server) gaveBack(c *client) {
 	_, all, _ := c.totals(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == c { // else the next has the PED already
-		s.current = nil
-	}
+	s.current = nil
 	s.total += now.Sub(c.since)
 	s.idle += all
 }
