@@ -31,6 +31,9 @@ func connect(t testing.TB, a, b *Identity) (dialled, accepted *Conn) {
 	return dialled, r.conn
 }
 
+// TestRecheck: a connection that stands is judged by the registry of today.
+//
+// Rule out: in Conn.Recheck, return nil.
 func TestRecheck(t *testing.T) {
 	a, b, c := newID(t, "alpha"), newID(t, "beta"), newID(t, "beta")
 	d, s := connect(t, a, b)
@@ -118,6 +121,8 @@ func TestClosedEarly(t *testing.T) {
 
 // TestNoResumption: nothing of a connection helps with the next one, so that a
 // deleted peer is refused at the next one.
+//
+// Rule out: in attempt.config, allow session tickets.
 func TestNoResumption(t *testing.T) {
 	a, b := newID(t, "alpha"), newID(t, "beta")
 	cache := tls.NewLRUClientSessionCache(4)
@@ -287,6 +292,8 @@ func TestCloseIsQuick(t *testing.T) {
 
 // TestAdministrator: the two services do not mix, also if the same certificates
 // are registered for both.
+//
+// Rule out: in Kind.service, return the same for all kinds.
 func TestAdministrator(t *testing.T) {
 	a, b := newID(t, "alpha"), newID(t, "beta")
 	for _, c := range []struct {

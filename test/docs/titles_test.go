@@ -82,7 +82,7 @@ func TestCitations(t *testing.T) {
 // Every package that is part of the product says what it is, and the ones that
 // implement a format say where it is specified.
 func TestPackagesCite(t *testing.T) {
-	for _, dir := range []string{"certs", "rpv", "hsm", "hsm/virtual", "softped", "usbped", "pedserver", "pedclient",
+	for _, dir := range []string{"certs", "certs/linkid", "rpv", "hsm", "hsm/virtual", "softped", "usbped", "pedserver", "pedclient",
 		"protocol", "protocol/channel", "protocol/kas", "protocol/kas/cpace", "protocol/hsmapi", "internal/wire", "internal/audit", "internal/admin",
 		"internal/atomicfile", "internal/secret", "internal/rundir"} {
 		if len(citations(read(t, dir+"/doc.go"))) == 0 {

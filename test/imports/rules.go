@@ -27,6 +27,12 @@ var Rules = []Rule{
 		Linked: true,
 	},
 	{
+		Name:   "TLS identities know nothing of the channel's certificates",
+		From:   []string{"./certs/linkid/..."},
+		Never:  []string{"./certs", "./protocol/channel/...", "./protocol/kas/..."},
+		Linked: true,
+	},
+	{
 		Name:  "pedserver and pedclient never import each other (server side)",
 		From:  []string{"./pedserver/...", "./cmd/pedserver"},
 		Never: []string{"./pedclient/..."}, Linked: true,
