@@ -48,7 +48,7 @@ func TestWrongInput(t *testing.T) {
 	ped := "softped -face none -listen unix:{dir}/x.sock"
 	for _, c := range []wrong{
 		{"unknown flag", "pedserver", "-mode start -zzz 1", "", usage, "unknown flag -zzz|-help"},
-		{"mistyped flag", "pedserver", "-mode start -prot 1503", "", usage, "unknown flag -prot|did you mean -port?"},
+		{"mistyped flag", "pedserver", "-mode start -prot 1503", "", usage, "unknown flag -prot|did you mean -port (1 to 65535)?"},
 		{"no such mode", "pedserver", "-mode begin", "", usage, "begin|start, stop, show"},
 		{"port out of range", "pedserver", "-mode start -port 65536", "", usage, "65536|1 to 65535"},
 		{"port in use", "pedserver", "-mode start -ip 127.0.0.1 -peddevice unix:{dir}/ped.sock -port " + port, "", failed, "port " + port + " is in use|-port"},
@@ -70,7 +70,7 @@ func TestWrongInput(t *testing.T) {
 		{"state of something else", "pedclient", "-mode start -hsm {dir}/foreign", "", failed, "{dir}/foreign|not the state file|createhsm"},
 		{"folder for a state", "pedclient", "-mode start -hsm {dir}/keys", "", failed, "{dir}/keys|directory|createhsm"},
 		{"HSM that exists", "pedclient", "-mode createhsm -hsm {dir}/hsm1 -serial 7000009 -origin {dir}/origin", "", failed, "{dir}/hsm1|exists already|another file"},
-		{"serial that is none", "pedclient", "-mode createhsm -hsm {dir}/new -serial a/b -origin {dir}/origin", "", failed, "serial|1 to 32"},
+		{"serial that is none", "pedclient", "-mode createhsm -hsm {dir}/new -serial a/b -origin {dir}/origin", "", usage, "serial|1 to 32"},
 		{"origin that is a file", "pedclient", "-mode createhsm -hsm {dir}/new -serial 7000009 -origin {dir}/hsm1", "", failed, "origin|folder"},
 		{"one HSM twice", "pedclient", "-mode start -hsm {dir}/hsm1 -hsm {dir}/hsm1", "", usage, "{dir}/hsm1|given twice"},
 		{"not running: show", "pedclient", "-mode show", "", notRunning, "not running|pedclient -mode start"},

@@ -26,7 +26,7 @@ func TestPedserverIsStopped(t *testing.T) {
 			if lab.ExitCode(err) != 2 {
 				t.Errorf("show of a stopped pedserver: %v", err)
 			}
-			says(t, out, "does not answer")
+			says(t, out, "did not answer")
 		})
 		out = fails(t, l, "CKR_PED_UNPLUGGED", 10*time.Second+room, lab.Play{Command: l.Connect()})
 		says(t, out, "does not answer")
@@ -62,7 +62,7 @@ func TestPedclientIsStopped(t *testing.T) {
 					if lab.ExitCode(err) != 2 {
 						t.Errorf("show of a stopped pedclient: %v\n%s", err, out)
 					}
-					says(t, out, "does not answer")
+					says(t, out, "did not answer")
 				})
 				within(t, answerBound, "ped show", func() {
 					out, err := l.HSMCM("ped", "show")
@@ -76,7 +76,8 @@ func TestPedclientIsStopped(t *testing.T) {
 			if screen == "" {
 				stopped()
 			} else {
-				fails(t, l, "CKR_PED_UNPLUGGED", time.Minute, lab.Play{Command: login, People: lab.Everybody(), At: at(screen, stopped)})
+				out := fails(t, l, "CKR_DEVICE_REMOVED", time.Minute, lab.Play{Command: login, People: lab.Everybody(), At: at(screen, stopped)})
+				says(t, out, "pedclient does not answer")
 			}
 			rackSays(t, l, disconnected)
 			connect(t, l)

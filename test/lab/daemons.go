@@ -19,7 +19,7 @@ const startLimit = 20 * time.Second
 func (l *Lab) StartPED() *PED {
 	l.T.Helper()
 	sock, ctl := l.Path("ped.sock"), l.Path("ped.ctl")
-	args := []string{"-listen", "unix:" + sock, "-keys", l.Keys(), "-state", l.Path("ped.state"), "-root", l.Path("origin/origin.pem"),
+	args := []string{"-listen", "unix:" + sock, "-keys", l.Keys(), "-state", l.pedPath("ped.state"), "-root", l.Path("origin/origin.pem"),
 		"-control", "unix:" + ctl, "-logfile", l.Path("softped.log")}
 	if l.opts.Trace {
 		args = append(args, "-logtrace", "1")

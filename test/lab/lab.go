@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type Options struct {
 	At     string           // where pedclient finds it; "" is 127.0.0.1
 	Port   int              // pedserver's; 0 is a free one of this host's
 	Folder string           // where the lab's folder is made; "" is the system's temporary one
+	PEDs   string           // a folder for what the PED keeps, its keys too; "" is the lab's
 }
 
 // Any is an Options.IP: no -ip at all.
@@ -88,6 +90,7 @@ func New(t testing.TB, o Options) *Lab {
 			t.Fatal(err)
 		}
 		l.opts.HSMs = l.count()
+		l.movePED()
 		return l
 	}
 	if l.opts.HSMs == 0 {
@@ -126,7 +129,32 @@ func (l *Lab) count() int {
 func (l *Lab) HSMFile(n int) string { return l.Path("hsm" + strconv.Itoa(n)) }
 
 // Keys is the folder of the PED keys.
-func (l *Lab) Keys() string { return l.Path("keys") }
+func (l *Lab) Keys() string { return l.pedPath("keys") }
+
+func (l *Lab) pedPath(name string) string {
+	if l.opts.PEDs != "" {
+		return filepath.Join(l.opts.PEDs, name)
+	}
+	return l.Path(name)
+}
+
+// movePED moves what the PED keeps to where it is to be.
+func (l *Lab) movePED() {
+	l.T.Helper()
+	for _, name := range []string{"keys", "ped.state"} {
+		from, to := l.Path(name), l.pedPath(name)
+		if from == to {
+			continue
+		}
+		err := copyOver(to, from)
+		if err == nil {
+			err = os.RemoveAll(from)
+		}
+		if err != nil {
+			l.T.Fatal(err)
+		}
+	}
+}
 
 // PED is the softped of the moment.
 func (l *Lab) PED() *PED {

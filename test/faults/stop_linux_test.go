@@ -1,0 +1,120 @@
+package faults
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"openped/test/lab"
+)
+
+// stopBound is how long `-mode stop` may take: half of 10 s or 15 s
+// (-bgprocessshutdowntimeout, -pshutdowntimeout) for a daemon that obeys, the
+// other half for SIGTERM, 5 s more for -force.
+const stopBound = 20*time.Second + room
+
+// situations are those in which a daemon is told to stop. The network is there
+// for those who want one.
+var situations = map[string]struct {
+	screen string // of a login that runs meanwhile; "" none
+	before func(*testing.T, *lab.Lab, office)
+}{
+	"idle":               {},
+	"mid-dialogue":       {screen: "login.pin"},
+	"PED mute":           {before: func(t *testing.T, l *lab.Lab, _ office) { must(t, l.PED().Freeze()) }},
+	"PED mute, at work":  {screen: "login.pin", before: func(t *testing.T, l *lab.Lab, _ office) { must(t, l.PED().Freeze()) }},
+	"half-open peer":     {before: func(_ *testing.T, _ *lab.Lab, o office) { o.dead() }},
+	"half-open, at work": {screen: "login.pin", before: func(_ *testing.T, _ *lab.Lab, o office) { o.dead() }},
+}
+
+// Whatever happens, stop ends the daemon within its bound, says so, leaves
+// nothing, and what was written is whole.
+func TestStopInEverySituation(t *testing.T) {
+	for _, program := range []string{"pedserver", "pedclient"} {
+		for name, s := range situations {
+			t.Run(program+"/"+strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+				asked(t)
+				o := newOffice(t)
+				l := begin(t, o.options())
+				stop := func() {
+					if s.before != nil {
+						s.before(t, l, o)
+					}
+					var out string
+					var err error
+					within(t, stopBound, "stop", func() { out, err = l.Run(program, "-mode", "stop") })
+					if err != nil {
+						t.Errorf("%v\n%s", err, out)
+					}
+					says(t, out, "Stop command passed.")
+					if out, err := l.Run(program, "-mode", "show"); lab.ExitCode(err) != 3 {
+						t.Errorf("show after stop: %v\n%s", err, out)
+					}
+					for _, left := range []string{program + ".sock", program + ".lock"} {
+						if lab.Exists(l.Path(left)) {
+							t.Errorf("%s was left", left)
+						}
+					}
+				}
+				if s.screen == "" {
+					stop()
+				} else {
+					e, err := l.Perform(lab.Play{Command: login, People: lab.Everybody(), At: at(s.screen, stop)})
+					if program == "pedserver" && (err != nil || e.OK()) {
+						t.Errorf("the login: %v\n%s", err, e)
+					}
+				}
+				if strings.HasPrefix(name, "PED") {
+					must(t, l.PED().Thaw())
+				}
+				if strings.HasPrefix(name, "half") {
+					o.alive()
+				}
+				if program == "pedserver" {
+					l.StartServer()
+				} else {
+					l.StartClient()
+				}
+				deskSays(t, l, hasPED)
+				connect(t, l)
+				unharmed(t, l)
+			})
+		}
+	}
+}
+
+// A daemon that is stopped itself, or hangs, is ended by stop -force within its
+// bound, and without -force stop says what to do.
+func TestStopOfAStoppedDaemon(t *testing.T) {
+	for _, program := range []string{"pedserver", "pedclient"} {
+		t.Run(program, func(t *testing.T) {
+			asked(t)
+			l := begin(t, lab.Options{})
+			p := l.Server()
+			if program == "pedclient" {
+				p = l.Client()
+			}
+			must(t, p.Freeze())
+			within(t, stopBound, "stop", func() {
+				out, err := l.Run(program, "-mode", "stop")
+				if lab.ExitCode(err) != 2 {
+					t.Errorf("%v\n%s", err, out)
+				}
+				says(t, out, "does not end", "-force")
+			})
+			within(t, stopBound, "stop -force", func() {
+				if out, err := l.Run(program, "-mode", "stop", "-force"); err != nil {
+					t.Errorf("%v\n%s", err, out)
+				}
+			})
+			if program == "pedserver" {
+				l.StartServer()
+			} else {
+				l.StartClient()
+			}
+			deskSays(t, l, hasPED)
+			connect(t, l)
+			unharmed(t, l)
+		})
+	}
+}
