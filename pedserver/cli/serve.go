@@ -69,8 +69,13 @@ func open(env daemon.Env) (*daemon.Service, error) {
 		}
 		service.Secure = linkid.Acceptor(store.Identity, store.Peers(linkid.Administrator))
 	}
-	st := s.status()
-	service.Started = []any{"ped", opener.String(), "mode", st.Mode, "listening", st.Listening, "tls", st.TLS.Calls}
+	// Not s.status(): that waits for the first look for the PED, which is to come.
+	st := pedserver.Status{Mode: pedserver.ModePeer}
+	if !peer {
+		st.Mode = pedserver.ModeLegacy
+		s.listening.tell(&st)
+	}
+	service.Started = []any{"ped", opener.String(), "mode", st.Mode, "listening", st.Listening, "tls", pedserver.TLS(v.Int("tls")).String()}
 	return service, nil
 }
 
