@@ -34,10 +34,11 @@ func (n *network) dialHold(ctx context.Context, to Target, serial string, log *s
 		return nil, err
 	}
 	l := newLine(g, false, n.clock, log)
-	l.hold = newHold(l, ped)
+	h := newHold(l, ped)
+	l.hold = h
 	log.Info("PED acquired", "pedserver", l.where, "peer", l.peer, "ped", ped.Serial, "firmware", ped.Firmware, "software", ped.Software, "authenticated", false)
 	l.start()
-	return l.hold, nil
+	return h, nil
 }
 
 // acquire asks for the PED on a connection that is there for nothing else.

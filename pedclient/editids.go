@@ -8,6 +8,7 @@ import (
 	"openped/certs"
 	"openped/internal/cmdline"
 	"openped/internal/conffile"
+	"openped/internal/rc"
 	"openped/internal/setting"
 )
 
@@ -40,10 +41,10 @@ func AssignID(conf string, id int, serial string) error {
 			return err
 		}
 		if p.HSMSerial != "" && p.HSMSerial != serial {
-			return cmdline.Failed(fmt.Errorf("PED ID %d is assigned to HSM %s", id, p.HSMSerial), fmt.Sprintf("release it first: -mode releaseid -id %d", id))
+			return inUse(fmt.Errorf("PED ID %d is assigned to HSM %s", id, p.HSMSerial), fmt.Sprintf("release it first: -mode releaseid -id %d", id))
 		}
 		if other, ok := m.Assigned(serial); ok && other.ID != id {
-			return cmdline.Failed(fmt.Errorf("HSM %s has PED ID %d", serial, other.ID), fmt.Sprintf("release that first: -mode releaseid -id %d", other.ID))
+			return inUse(fmt.Errorf("HSM %s has PED ID %d", serial, other.ID), fmt.Sprintf("release that first: -mode releaseid -id %d", other.ID))
 		}
 		return f.Set(section, "HSMSerial", serial)
 	})
@@ -68,7 +69,7 @@ func DeleteID(conf string, id int) error {
 			return err
 		}
 		if p.HSMSerial != "" {
-			return cmdline.Failed(fmt.Errorf("PED ID %d is assigned to HSM %s", id, p.HSMSerial), fmt.Sprintf("release it first: -mode releaseid -id %d", id))
+			return inUse(fmt.Errorf("PED ID %d is assigned to HSM %s", id, p.HSMSerial), fmt.Sprintf("release it first: -mode releaseid -id %d", id))
 		}
 		f.RemoveSection(section)
 		return nil
@@ -79,9 +80,14 @@ func DeleteID(conf string, id int) error {
 func (m *IDMap) known(id int) (PEDID, error) {
 	p, ok := m.Lookup(id)
 	if !ok {
-		return p, cmdline.Failed(fmt.Errorf("there is no PED ID %d", id), "list them with -mode listid, or make it with -mode setid")
+		return p, &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.NotRegistered, Err: fmt.Errorf("there is no PED ID %d", id),
+			Hint: "list them with -mode listid, or make it with -mode setid"}
 	}
 	return p, nil
+}
+
+func inUse(err error, hint string) error {
+	return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.InUse, Err: err, Hint: hint}
 }
 
 // editIDs changes the section of a PED ID. What it leaves is read once more: no
@@ -93,7 +99,7 @@ func editIDs(conf string, id int, edit func(f *conffile.File, m *IDMap, section 
 	return conffile.Edit(conf, func(f *conffile.File) error {
 		m, err := LoadIDs(f)
 		if err != nil {
-			return cmdline.Failed(fmt.Errorf("%s: %w", conf, err), "correct the file")
+			return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.BadConfig, Err: fmt.Errorf("%s: %w", conf, err), Hint: "correct the file"}
 		}
 		if err := edit(f, m, "PedId "+strconv.Itoa(id)); err != nil {
 			return err

@@ -28,6 +28,7 @@ type bench struct {
 	srv  *fakeServer
 	log  *logBuffer
 	port uint32
+	tune func(*Config) // before the start
 }
 
 type logBuffer struct {
@@ -43,9 +44,11 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 
 func (l *logBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
-func newBench(t *testing.T) *bench {
+func newBench(t *testing.T) *bench { return newTunedBench(t, nil) }
+
+func newTunedBench(t *testing.T, tune func(*Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), log: new(logBuffer)}
+	b := &bench{t: t, dir: t.TempDir(), log: new(logBuffer), tune: tune}
 	if _, err := CreateHSM(b.file(), "7000001", "7.7.0", filepath.Join(b.dir, "origin")); err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +74,11 @@ func (b *bench) file() string { return filepath.Join(b.dir, "hsm") }
 
 func (b *bench) start() {
 	b.t.Helper()
-	c, err := New(Config{HSMFiles: []string{b.file()}, Group: -1, Log: slog.New(logs.New(b.log, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))})
+	cfg := Config{HSMFiles: []string{b.file()}, Group: -1, Log: slog.New(logs.New(b.log, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))}
+	if b.tune != nil {
+		b.tune(&cfg)
+	}
+	c, err := New(cfg)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -165,7 +172,7 @@ func (s *fakeServer) serve(c net.Conn) {
 			s.mu.Unlock()
 			if busy {
 				send(protocol.Busy{Since: 61})
-				return
+				continue
 			}
 			send(protocol.Acquired{Serial: "PED0001", Firmware: "2.9.0", Software: true})
 			pipe = s.ped.Connect()
@@ -181,6 +188,12 @@ func (s *fakeServer) serve(c net.Conn) {
 			}()
 		case protocol.PEDFrame:
 			_ = pipe.Send(ctx, b.Bytes)
+		case protocol.Probe:
+			send(protocol.Probed{Connected: true, Serial: "PED0001", Firmware: "2.9.0", Software: true, Mode: protocol.PEDModeRemote, Busy: 7})
+			return
+		case protocol.Release:
+			pipe.Close()
+			pipe = nil
 		case protocol.Ping:
 			send(protocol.Pong(b))
 		}

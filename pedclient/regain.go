@@ -26,8 +26,9 @@ type regain struct {
 }
 
 // lost is called when a hold is over. If a PED-initiated link was lost that is
-// about to come back, so does the PED: nobody has to do anything for it.
-func (s *slot) lost(w way, cause *hsm.Error) {
+// about to come back, so does the PED: nobody has to do anything for it. But
+// somebody may have said meanwhile that he wants something else.
+func (s *slot) lost(w way, wish int, cause *hsm.Error) {
 	if reason := lossReason(cause); reason != "" {
 		s.client.counts.lose(reason)
 	}
@@ -42,7 +43,7 @@ func (s *slot) lost(w way, cause *hsm.Error) {
 	r := &regain{cancel: cancel, done: make(chan struct{}), from: w.PEDServer}
 	s.mu.Lock()
 	old := s.regain
-	if s.closed {
+	if s.closed || s.wishes != wish {
 		s.mu.Unlock()
 		cancel()
 		return
@@ -67,9 +68,10 @@ func (s *slot) lost(w way, cause *hsm.Error) {
 	}()
 }
 
-// endRegain stops waiting for the PED to come back.
+// endRegain stops waiting for the PED to come back, and keeps it from beginning.
 func (s *slot) endRegain() {
 	s.mu.Lock()
+	s.wishes++
 	r := s.regain
 	s.regain = nil
 	s.mu.Unlock()

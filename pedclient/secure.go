@@ -54,7 +54,7 @@ func (s *secure) ready(to Target) error {
 	case s.own() == nil:
 		return untrusted("this host has no TLS identity", "make one with `pedclient -regen -commonname <name>` and register its certificate at the PEDserver", linkid.ErrNoIdentity)
 	case len(reg.Peers()) == 0:
-		return untrusted("no PEDserver is registered here", hintRegister, nil)
+		return untrusted("no PEDserver is registered here", hintRegister, linkid.ErrNotRegistered)
 	case to.PEDServer != "":
 		return s.known(to.PEDServer)
 	}

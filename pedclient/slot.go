@@ -33,6 +33,7 @@ type slot struct {
 	hold    *hold      // the last one, over or not
 	way     way        // of hold
 	regain  *regain    // getting the PED back, or nil
+	wishes  int        // how often somebody has said what he wants
 	closed  bool
 }
 
@@ -111,6 +112,9 @@ func (s *slot) join(ctx context.Context, w way, password *secret.Buffer, announc
 // reach gets the PED, and hears of its end.
 func (s *slot) reach(ctx context.Context, w way) (h *hold, err error) {
 	serial := s.hsm.Info().Serial
+	s.mu.Lock()
+	wish := s.wishes
+	s.mu.Unlock()
 	if w.parked {
 		h, err = s.client.hub.acquire(ctx, w.PEDServer, serial)
 	} else {
@@ -119,7 +123,7 @@ func (s *slot) reach(ctx context.Context, w way) (h *hold, err error) {
 	if err != nil {
 		return nil, err
 	}
-	h.watch(func() bool { return s.mayIdle(w) }, func(cause *hsm.Error) { s.lost(w, cause) })
+	h.watch(func() bool { return s.mayIdle(w) }, func(cause *hsm.Error) { s.lost(w, wish, cause) })
 	return h, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http/httptrace"
+	"slices"
 	"sync"
 	"time"
 )
@@ -88,5 +89,12 @@ func (t *trace) failures() []tried {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]tried(nil), t.tried...)
+	return slices.Clone(t.tried)
+}
+
+// seen returns the addresses of the name, the one that answered, and the steps.
+func (t *trace) seen() (found []string, used string, steps []Step) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.found), t.used, append([]Step{}, t.steps...)
 }
