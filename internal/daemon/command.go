@@ -52,6 +52,9 @@ func (p *Program) run(c *Call) error {
 		return c.serve()
 	}
 	c.child = nil
+	if c.is("reload") && !c.remote() {
+		return run(c) // the daemon knows its file
+	}
 	if err := c.load(); err != nil {
 		switch {
 		case c.is("start"):

@@ -48,7 +48,7 @@ func (c *Call) showConfig() error {
 			shown.Settings = append(shown.Settings, e)
 		}
 	}
-	if r, err := c.running(); err == nil && r.File == c.ConfigPath {
+	if r, err := c.running(); err == nil && sameFile(r.File, c.ConfigPath) {
 		shown.Running = r
 	}
 	if c.JSON() {
@@ -152,6 +152,9 @@ func (c *Call) edit(changes []change) error {
 func writeError(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return badConfig(err, "run it as the user whose file that is, or name another file with -configfile")
+	}
+	if _, ok := errors.AsType[*conffile.PathError](err); ok {
+		return badConfig(err, "mend it by hand")
 	}
 	return err
 }
@@ -311,7 +314,7 @@ func (c *Call) told(changes []change) error {
 func (c *Call) reloadRunning() (*Reloaded, error) {
 	now, err := c.running()
 	switch {
-	case errors.Is(err, admin.ErrNotRunning), err == nil && now.File != c.ConfigPath:
+	case errors.Is(err, admin.ErrNotRunning), err == nil && !sameFile(now.File, c.ConfigPath):
 		return nil, nil
 	case err != nil:
 		return nil, cmdline.Failed(fmt.Errorf("the file is written, but the running daemon was not told: %w", err), "try "+c.Program.Name+" -mode reload")
@@ -470,6 +473,13 @@ func (c *Call) named() (section string, f *conffile.File, err error) {
 	}
 	what := strings.ToLower(c.Program.Named)
 	return "", nil, notRegistered(what, c.Values.Text("name"), c.ConfigPath, c.Program.Name)
+}
+
+// sameFile sees through links.
+func sameFile(a, b string) bool {
+	fa, errA := os.Stat(a)
+	fb, errB := os.Stat(b)
+	return a == b || errA == nil && errB == nil && os.SameFile(fa, fb)
 }
 
 func exists(path string) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"openped/internal/admin"
@@ -127,7 +128,7 @@ func clientFile() (string, error) {
 func (p *Program) read(path string, must bool) (*conffile.File, error) {
 	f, err := conffile.Load(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !must:
+	case !must && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)): // of the folder others will speak
 		return conffile.New(), nil
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, badConfig(fmt.Errorf("%s: %w", path, errNoFile), "-mode config -set makes one")

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"sync"
 
@@ -24,17 +25,17 @@ type Reloaded struct {
 }
 
 // reload reads the configuration file again and takes what it may. A file with a
-// mistake changes nothing.
-func (d *running) reload() (*Reloaded, error) {
+// mistake changes nothing. by says for the log who asked.
+func (d *running) reload(by string) (*Reloaded, error) {
 	d.now.mu.Lock()
 	defer d.now.mu.Unlock()
 	c, p := d.call, d.call.Program
 	r, err := d.take(c, p)
 	if err != nil {
-		d.log.Error("configuration not taken, the old one stays", "err", err)
+		d.log.Error("configuration not taken, the old one stays", "by", by, "err", err)
 		return nil, err
 	}
-	d.log.Info("configuration read", "file", r.File, "applied", r.Applied, "restart", r.Restart)
+	d.log.Info("configuration read", "by", by, "file", r.File, "applied", r.Applied, "restart", r.Restart)
 	for _, w := range r.Warnings {
 		d.log.Warn(w)
 	}
@@ -48,15 +49,15 @@ func (d *running) take(c *Call, p *Program) (*Reloaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Reloaded{File: c.ConfigPath}
+	r := &Reloaded{File: c.ConfigPath, Applied: []string{}, Restart: []string{}}
 	if r.Warnings, err = p.take(next, f, c.ConfigPath); err != nil {
 		return nil, err
 	}
 	if err := p.Check(true, next); err != nil {
-		return nil, badConfig(err, "")
+		return nil, badConfig(fmt.Errorf("%s: %w", c.ConfigPath, err), "")
 	}
-	r.Applied, r.Restart = setting.Changed(old, next)
-	r.Overridden = next.Overridden()
+	live, restart := setting.Changed(old, next)
+	r.Applied, r.Restart, r.Overridden = append(r.Applied, live...), append(r.Restart, restart...), next.Overridden()
 	merged := old.Take(next)
 	if d.service.Reload != nil {
 		if err := d.service.Reload(merged); err != nil {

@@ -66,11 +66,11 @@ func (d *running) run() error {
 	endpoints := map[string]admin.Handler{
 		"GET /v1/show":    {Remote: true, Do: func(context.Context, admin.Body) (any, error) { return d.service.Status(), nil }},
 		"GET /v1/config":  admin.Get(func(context.Context) (any, error) { return d.config(), nil }),
-		"POST /v1/reload": {Remote: true, Timeout: reloadTime, Do: func(context.Context, admin.Body) (any, error) { return d.reload() }},
+		"POST /v1/reload": {Remote: true, Timeout: reloadTime, Do: func(ctx context.Context, _ admin.Body) (any, error) { return d.reload(admin.Caller(ctx)) }},
 	}
 	maps.Copy(endpoints, d.service.Endpoints)
 	a := &admin.Daemon{Name: p.Name, Instance: instance, Log: d.log.Logger, ShutdownTimeout: c.Values.Seconds(p.ShutdownTimeout), Endpoints: endpoints,
-		Hangup: func() { _, _ = d.reload() }, Remote: d.service.Remote, Secure: d.service.Secure}
+		Hangup: func() { _, _ = d.reload("SIGHUP") }, Remote: d.service.Remote, Secure: d.service.Secure}
 	err = a.Run(c.ctx, func() {
 		d.ready = true
 		d.log.Info("started", append([]any{"version", cmdline.Version, "pid", os.Getpid(), "config", c.ConfigPath}, d.service.Started...)...)
