@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"openped/hsm"
 	"openped/hsm/hsmtest"
 	"openped/internal/audit"
 	"openped/internal/secret"
@@ -295,10 +296,10 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := New(Config{HSMFiles: make([]string, MaxSlots+1)}); err == nil {
 		t.Error("too many slots")
 	}
-	if _, err := CreateHSM(b.file(), "1", "7.7.0", filepath.Join(b.dir, "origin")); err == nil {
+	if _, err := CreateHSM(b.file(), "1", "7.7.0", filepath.Join(b.dir, "origin"), hsm.AuthPED); err == nil {
 		t.Error("an HSM was replaced")
 	}
-	if _, err := CreateHSM(filepath.Join(b.dir, "two"), "bad serial!", "", b.dir); err == nil {
+	if _, err := CreateHSM(filepath.Join(b.dir, "two"), "bad serial!", "", b.dir, hsm.AuthPED); err == nil {
 		t.Error("bad serial")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"openped/certs"
+	"openped/hsm"
 	"openped/hsm/virtual"
 )
 
@@ -21,7 +22,7 @@ type Created struct {
 // CreateHSM makes a virtual HSM in the new file path, certified by the origin
 // root in the folder originDir, which is made if there is none. Nothing is
 // replaced.
-func CreateHSM(path, serial, firmware, originDir string) (c Created, err error) {
+func CreateHSM(path, serial, firmware, originDir string, auth hsm.Auth) (c Created, err error) {
 	if err := certs.CheckSerial(serial); err != nil {
 		return c, err
 	}
@@ -41,7 +42,7 @@ func CreateHSM(path, serial, firmware, originDir string) (c Created, err error) 
 	if err != nil {
 		return c, fmt.Errorf("origin root: %w; give -origin the folder of the origin root, or one to make it in", err)
 	}
-	return c, virtual.Create(path, virtual.CreateOptions{Serial: serial, Firmware: firmware, Origin: root})
+	return c, virtual.Create(path, virtual.CreateOptions{Serial: serial, Firmware: firmware, Origin: root, Auth: auth})
 }
 
 func missing(path string) bool {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"openped/certs"
+	"openped/hsm"
 	"openped/hsm/hsmtest"
 	"openped/internal/logs"
 	"openped/protocol"
@@ -49,7 +50,7 @@ func newBench(t *testing.T) *bench { return newTunedBench(t, nil) }
 func newTunedBench(t *testing.T, tune func(*Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: t.TempDir(), log: new(logBuffer), tune: tune}
-	if _, err := CreateHSM(b.file(), "7000001", "7.7.0", filepath.Join(b.dir, "origin")); err != nil {
+	if _, err := CreateHSM(b.file(), "7000001", "7.7.0", filepath.Join(b.dir, "origin"), hsm.AuthPED); err != nil {
 		t.Fatal(err)
 	}
 	root, err := certs.LoadOriginRoot(filepath.Join(b.dir, "origin"))

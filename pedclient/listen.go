@@ -91,11 +91,9 @@ func (c *Client) accept(ctx context.Context, l net.Listener, conns *sync.WaitGro
 func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, guest *strangers.Guest) {
 	ctx, cancel := limited(ctx, greetTime)
 	defer cancel()
-	refuse := func(err error) {
+	refuse := func(why string, err error) {
 		_ = conn.Close()
-		if ctx.Err() == nil || limitOf(ctx) > 0 {
-			c.quiet.Say(slog.LevelWarn, from, "refused a caller on the port for PEDservers", "from", conn.RemoteAddr().String(), "reason", err)
-		}
+		c.quiet.Say(slog.LevelWarn, from, "refused a caller on the port for PEDservers: "+why, "from", conn.RemoteAddr().String(), "reason", err)
 	}
 	if !guest.Proved() && !c.handshakes.Wait(ctx, greetTime/2) {
 		strangers.Abort(conn)
@@ -103,11 +101,13 @@ func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, gu
 	}
 	tc, err := linkid.Server(ctx, conn, c.net.secure.own(), c.net.secure.registry())
 	var refused *linkid.RefusedError
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &refused):
 		c.counts.refuse(refused.Reason)
-	}
-	if err != nil {
-		refuse(err)
+		refuse(refused.Reason.String(), err)
+		return
+	case err != nil:
+		refuse("no TLS", err)
 		return
 	}
 	guest.Heard()
@@ -119,7 +119,7 @@ func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, gu
 		err = ctx.Err()
 	}
 	if err != nil {
-		refuse(err)
+		refuse("no HELLO", err)
 		return
 	}
 	_ = tc.SetDeadline(time.Time{})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"openped/certs"
+	"openped/hsm"
 	"openped/hsm/hsmtest"
 	"openped/internal/secret"
 )
@@ -18,7 +19,7 @@ import (
 func TestStatusIsTrueWithin5s(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "hsm")
-	if _, err := CreateHSM(file, "7000001", "", filepath.Join(dir, "origin")); err != nil {
+	if _, err := CreateHSM(file, "7000001", "", filepath.Join(dir, "origin"), hsm.AuthPED); err != nil {
 		t.Fatal(err)
 	}
 	root, err := certs.LoadOriginRoot(filepath.Join(dir, "origin"))

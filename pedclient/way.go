@@ -1,7 +1,9 @@
 package pedclient
 
 import (
+	"errors"
 	"fmt"
+	"syscall"
 
 	"openped/hsm"
 	"openped/internal/setting"
@@ -133,7 +135,15 @@ func (c *call) pedSet() (hsmapi.Fields, error) {
 		t.Port = n.port
 	}
 	if err := c.slot.settings.set(t); err != nil {
-		return nil, &hsm.Error{Code: hsmapi.CKR_DEVICE_ERROR, Msg: "the default could not be stored", Hint: "check the disk and the permissions next to the HSM's state file", Err: err}
+		return nil, &hsm.Error{Code: hsmapi.CKR_DEVICE_ERROR, Msg: "the default could not be stored" + reason(err), Hint: "check the disk and the permissions next to the HSM's state file", Err: err}
 	}
 	return nil, nil
+}
+
+// reason is what the system says of a failure, to be put after it.
+func reason(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return ": " + errno.Error()
+	}
+	return ""
 }

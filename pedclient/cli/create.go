@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 
+	"openped/hsm"
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
 	"openped/pedclient"
@@ -17,7 +18,11 @@ func createHSM(call *daemon.Call) error {
 	}
 	call.Launched("")
 	file := v.List("hsm")[0]
-	c, err := pedclient.CreateHSM(file, serial, v.Text("firmware"), v.Text("origin"))
+	auth, ok := hsm.ParseAuth(v.Text("auth"))
+	if !ok { // the table has it that there is no other
+		auth = hsm.AuthPED
+	}
+	c, err := pedclient.CreateHSM(file, serial, v.Text("firmware"), v.Text("origin"), auth)
 	if err != nil {
 		return err
 	}
