@@ -24,7 +24,7 @@ func inDays(t *testing.T, idle time.Duration, f func(t *testing.T, d *days)) {
 		h.Start()
 		l := newListener()
 		d := &days{t: t, hsm: h}
-		d.station = newStation(t, l, pedserver.Config{IdleTimeout: idle, PingInterval: 10 * time.Minute, PingTimeout: time.Hour}, h.Origin.Cert, keys)
+		d.station = newStation(t, l, pedserver.Config{Live: pedserver.Live{IdleTimeout: idle, PingInterval: 10 * time.Minute, PingTimeout: time.Hour}}, h.Origin.Cert, keys)
 		d.link = l.dial(t)
 		if err := h.Slot.Connect(t.Context(), d.link, hsm.ConnectOptions{}); err != nil {
 			t.Fatal(hsmtest.Describe(err))
