@@ -283,7 +283,7 @@ func (s *Server) answer(who caller, err error) (last protocol.Body, level slog.L
 		return nil, slog.LevelWarn, ""
 	case errors.As(err, &tls):
 		s.counts.refuseTLS(tls.Reason)
-		return nil, slog.LevelWarn, "refused by certificate"
+		return nil, slog.LevelWarn, "refused by TLS: " + tls.Reason.String()
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.counts.refuse(refusedSilent)
 	default:

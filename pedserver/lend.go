@@ -121,6 +121,7 @@ func (s *Server) park(ctx context.Context, l *link) (protocol.Acquire, error) {
 		case <-now.changed:
 			now = s.live.now()
 			ping.Reset(now.PingInterval)
+			_ = l.SetReadDeadline(time.Now().Add(now.PingTimeout)) // of the read under way
 		case <-ping.C:
 			token++
 			if err := l.send(protocol.Ping{Token: token}); err != nil {

@@ -145,6 +145,7 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 				return proven, protocol.Error{Code: protocol.LinkErrNotAllowed}
 			}
 			ping.Reset(now.PingInterval)
+			_ = s.link.SetReadDeadline(time.Now().Add(now.PingTimeout)) // of the read under way
 			idle.Reset(s.idleLeft())
 		case <-ping.C:
 			token++
