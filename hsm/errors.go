@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
+	"openped/internal/audit"
 	"openped/protocol"
 	"openped/protocol/channel"
 	"openped/protocol/hsmapi"
@@ -68,7 +70,20 @@ func (l lost) Unwrap() error { return l.cause }
 // driverError says that the state could not be made durable.
 func driverError(err error) *Error {
 	return errorf(hsmapi.CKR_DEVICE_ERROR, "check the disk and the permissions of the HSM's state file",
-		"the HSM could not store its state").with(err)
+		"the HSM could not store its state%s", because(err)).with(err)
+}
+
+// because is what the system says went wrong, to follow a sentence: a full disk
+// is another matter than a wrong permission. It may be empty.
+func because(err error) string {
+	var no syscall.Errno
+	switch {
+	case errors.As(err, &no):
+		return ": " + no.Error()
+	case errors.Is(err, audit.ErrTouched):
+		return ": " + audit.ErrTouched.Error()
+	}
+	return ""
 }
 
 // toError makes an *Error of whatever ended a ceremony.

@@ -17,7 +17,7 @@ func (s *Slot) log(r audit.Record) error {
 	r.Keys = r.Keys[:min(len(r.Keys), audit.MaxKeys)]
 	if err := s.o.Audit.Append(r); err != nil {
 		s.o.Log.Error("audit record could not be written", "event", r.Event, "err", err)
-		return errorf(hsmapi.CKR_DEVICE_ERROR, "check the disk of the audit log", "the audit log cannot be written").with(err)
+		return errorf(hsmapi.CKR_DEVICE_ERROR, "check the disk of the audit log", "the audit log cannot be written%s", because(err)).with(err)
 	}
 	return nil
 }

@@ -20,6 +20,14 @@ type Driver struct {
 	dead   bool
 	n      int
 	onDead func()
+	refuse error
+}
+
+// Refuse has every write fail with err, as a disk does that is full; nil ends it.
+func (d *Driver) Refuse(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refuse = err
 }
 
 // Crash has the driver die at the n-th Update from now on (1 is the next),
@@ -51,6 +59,9 @@ func (d *Driver) Update(f func(*hsm.State) error) error {
 	defer d.mu.Unlock()
 	if d.dead {
 		return ErrCrashed
+	}
+	if d.refuse != nil {
+		return d.refuse
 	}
 	d.n++
 	if d.n != d.at {
