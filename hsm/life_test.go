@@ -141,3 +141,28 @@ func TestCeremonyUsesItsSessionUp(t *testing.T) {
 		login()
 	})
 }
+
+// The session of a one-time password cannot be replaced before there is an RPV:
+// it is used for a day, and after that a new password is needed.
+func TestPasswordSessionLastsADay(t *testing.T) {
+	for _, c := range []struct {
+		idle time.Duration
+		code hsmapi.Code
+	}{{23 * time.Hour, hsmapi.CKR_OK}, {25 * time.Hour, hsmapi.CKR_RPV_NOT_INITIALIZED}} {
+		synctest.Test(t, func(t *testing.T) {
+			h := hsmtest.NewHSM(t, "1234567", "")
+			p := hsmtest.NewPED(&hsmtest.Keyring{}, h.Origin.Cert)
+			p.Pair = true
+			p.Type("12345678")
+			h.MustConnect(p, "12345678")
+			time.Sleep(c.idle)
+			p.Choose(hsmtest.Choice{M: 1, N: 1})
+			p.Insert(hsmtest.Insert{Key: "orange", PIN: "4444"})
+			want(t, h.Slot.InitRPV(t.Context(), nil, nil), c.code)
+			if connected := h.Slot.Connected().Connected; connected != (c.code == hsmapi.CKR_OK) {
+				t.Errorf("after %v: connected %v", c.idle, connected)
+			}
+			h.Kill()
+		})
+	}
+}
