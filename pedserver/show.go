@@ -3,14 +3,11 @@ package pedserver
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"openped/internal/cmdline"
 	"openped/protocol"
 )
-
-func portText(p int) string { return strconv.Itoa(p) }
 
 // Show prints the status in the vendor's form, which scripts read. Lines that
 // the vendor does not have are only there when they say something: why there is

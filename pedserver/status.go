@@ -1,8 +1,6 @@
 package pedserver
 
 import (
-	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -210,32 +208,6 @@ func (p *ped) status() PEDStatus {
 		}
 	}
 	return st
-}
-
-// Listening describes listeners for a status: the wildcard address is spelled
-// out as the addresses of this host that others can reach.
-func (st *Status) Listen(listeners []net.Listener) {
-	for _, l := range listeners {
-		ap, err := netip.ParseAddrPort(l.Addr().String())
-		if err != nil {
-			continue
-		}
-		st.Port = int(ap.Port())
-		st.External = st.External || !ap.Addr().IsLoopback()
-		if !ap.Addr().IsUnspecified() {
-			st.IP = ap.Addr().String()
-			st.Listening = append(st.Listening, ap.String())
-			continue
-		}
-		st.IP = "0.0.0.0"
-		addrs, _ := net.InterfaceAddrs()
-		for _, a := range addrs {
-			n, ok := a.(*net.IPNet)
-			if ok && !n.IP.IsLinkLocalUnicast() {
-				st.Listening = append(st.Listening, net.JoinHostPort(n.IP.String(), portText(st.Port)))
-			}
-		}
-	}
 }
 
 // ProtocolVersion is the link's version in the vendor's form.
