@@ -2,7 +2,6 @@ package cmdline
 
 import (
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ type Flag struct {
 	Value   string               // what the value is called in the usage text; empty for a switch
 	Usage   string               // one line
 	Range   string               // what values there are: "1 to 65535"; may be empty
-	Hidden  bool                 // left out of the usage text
 	Many    bool                 // may be given more than once
 	Set     func(v string) error // v is "1" for a switch, or 0 or 1 from -switch=0
 }
@@ -117,9 +115,6 @@ func (f *Flag) rangeHint() string {
 func (s *Set) Usage() string {
 	var b strings.Builder
 	for _, f := range s.flags {
-		if f.Hidden {
-			continue
-		}
 		left := "-" + f.Name
 		if f.Value != "" {
 			left += " <" + f.Value + ">"
@@ -195,15 +190,4 @@ func Bit(dst *bool) func(string) error {
 // Switch stores true.
 func Switch(dst *bool) func(string) error {
 	return func(string) error { *dst = true; return nil }
-}
-
-// Addr stores an IP address.
-func Addr(dst *string) func(string) error {
-	return func(v string) error {
-		if _, err := netip.ParseAddr(v); err != nil {
-			return fmt.Errorf("%q is not an IP address", Printable(v))
-		}
-		*dst = v
-		return nil
-	}
 }

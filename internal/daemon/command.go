@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -99,18 +98,6 @@ func (p *Program) command(top, word string) *Command {
 	return nil
 }
 
-// Name is the command as its flags' table calls it: "start", "appliance
-// register", "regen".
-func (c *Command) Name() string {
-	switch {
-	case c.Word == "":
-		return c.Top
-	case c.Top == "mode":
-		return c.Word
-	}
-	return c.Top + " " + c.Word
-}
-
 // line is the command as one types it.
 func (c *Command) line() string {
 	if c.Word == "" {
@@ -151,5 +138,3 @@ func (c *Call) is(word string) bool { return c.Command.Top == "mode" && c.Comman
 func (p *Program) banner(w io.Writer) {
 	fmt.Fprintf(w, "%s Version %s\n", p.Title, cmdline.VersionText())
 }
-
-var errNoFile = errors.New("there is no such file")

@@ -124,6 +124,8 @@ func clientFile() (string, error) {
 	return "", nil
 }
 
+var errNoFile = errors.New("there is no such file")
+
 // read reads the file at path. A missing one is empty, unless it must be there.
 func (p *Program) read(path string, must bool) (*conffile.File, error) {
 	f, err := conffile.Load(path)
