@@ -93,7 +93,10 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 func (s *Server) run(ctx context.Context, on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.root, s.running = ctx, on
+	s.running = on
+	if on {
+		s.root = ctx
+	}
 	if on && s.cfg.AutoConnect {
 		for _, a := range s.appliances {
 			s.call(a, true)
