@@ -16,7 +16,7 @@ COMMANDS := pedserver pedclient softped hsmcm
 HOSTILE := Hostile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race hostile crash imports fuzz vectors bench scale lint cross clean
+.PHONY: help setup build demo test race hostile crash flood faults imports fuzz vectors bench scale lint cross clean
 
 help:   ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ hostile: setup   ## every byte of the channel flipped, cut, repeated, reflected
 
 crash: setup   ## kill -9 of every program at every step of the ceremonies: minutes
 	@scripts/crash
+
+flood: setup   ## 200 strangers a second, FLOODTIME long (default 30s), while ceremonies run
+	@scripts/flood
+
+faults: setup   ## full disks, stopped processes, dead networks, wrong clocks, crashes: two minutes
+	@scripts/faults
 
 imports: setup   ## the import rules of the house
 	$(GO) test -count=1 ./test/imports
