@@ -33,6 +33,10 @@ func createHSM(call *daemon.Call) error {
 		fmt.Fprintf(stdout, "Origin root used:     %s\n", c.RootFile)
 	}
 	fmt.Fprintf(stdout, "Virtual HSM created:  %s (serial %s, firmware %s)\n", file, serial, v.Text("firmware"))
+	if auth == hsm.AuthPassword {
+		fmt.Fprintf(stdout, "It is password-authenticated: it has no Remote PED, and nothing of it is done at one.\n")
+		return nil
+	}
 	fmt.Fprintf(stdout, `Next steps:
   1. pedclient -mode start -hsm %s
   2. give the PED the origin root (softped -root %s)
