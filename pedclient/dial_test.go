@@ -72,7 +72,7 @@ func TestRealNames(t *testing.T) {
 	var text strings.Builder
 	r.Show(&text)
 	for _, want := range []string{"Test of localhost port ", "Name Resolution:", "Connection:", "PEDserver Software:      fake", "Link Version:            1", "PED:                     Connected",
-		"PED0001 (software PED)", "PED Mode:                 remote", "yes, for 7 (secs)", "Testid command passed."} {
+		"PED0001 (software PED)", "PED Mode:                remote", "yes, for 7 (secs)", "Testid command passed."} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
