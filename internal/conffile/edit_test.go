@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,5 +116,21 @@ func TestEditsAtOnce(t *testing.T) {
 	f, err := Load(path)
 	if err != nil || len(f.Keys("A")) != n {
 		t.Errorf("%v\n%s", err, f.Bytes())
+	}
+}
+
+// TestNoFile: what would wait for somebody is refused.
+func TestNoFile(t *testing.T) {
+	sock := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", sock)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer l.Close()
+	if _, err := Load(sock); err == nil || !strings.Contains(err.Error(), "is not a file") {
+		t.Error(err)
+	}
+	if f, err := Load(os.DevNull); err != nil || f.Sections() != nil {
+		t.Error(err)
 	}
 }

@@ -84,14 +84,20 @@ func isINI(b []byte) (ini bool) {
 // Load reads the file at path. Its errors name path, and the line where there is
 // one: "path:3: …".
 func Load(path string) (*File, error) {
+	// Opening a pipe would wait for its other end.
+	switch st, err := os.Stat(path); {
+	case err != nil:
+		return nil, err
+	case st.IsDir():
+		return nil, fmt.Errorf("%s is a folder", path)
+	case !st.Mode().IsRegular() && path != os.DevNull:
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
 	r, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	if st, err := r.Stat(); err == nil && st.IsDir() {
-		return nil, fmt.Errorf("%s is a folder", path)
-	}
 	b, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
 		return nil, err
