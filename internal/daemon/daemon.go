@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"openped/internal/admin"
 	"openped/internal/logs"
 	"openped/internal/rundir"
@@ -82,10 +84,19 @@ type Service struct {
 	// fails nothing may have changed. Nil: nothing to do.
 	Reload    func(*setting.Values) error
 	Endpoints map[string]admin.Handler // besides show, stop, config, reload
+	Collector prometheus.Collector     // its numbers; nil: none of its own
 	// Remote is where administrators on the network call, and Secure how they
 	// prove themselves. Nil: nowhere.
 	Remote net.Listener
 	Secure admin.Secure
+}
+
+// int reads a number that not every program has.
+func (p *Program) int(v *setting.Values, name string) int {
+	if p.setting(name) == nil {
+		return 0
+	}
+	return v.Int(name)
 }
 
 // bool reads a switch that not every program has.

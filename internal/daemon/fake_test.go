@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"openped/internal/admin/admintest"
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
+	"openped/internal/metrics"
 	"openped/internal/rc"
 	"openped/internal/setting"
 )
@@ -26,7 +28,25 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fake": func() { os.Exit(fake.Main(os.Args[1:], os.Stdout, os.Stderr)) },
+		"get":  get,
 	})
+}
+
+// get prints what an HTTP server answers, at a TCP address or a socket.
+func get() {
+	network := "tcp"
+	if strings.HasPrefix(os.Args[1], "/") {
+		network = "unix"
+	}
+	c := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, os.Args[1])
+	}}}
+	r, err := c.Get("http://localhost" + os.Args[2])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_, _ = io.Copy(os.Stdout, r.Body)
 }
 
 func TestScripts(t *testing.T) { admintest.Run(t, "fake") }
@@ -60,6 +80,7 @@ var fake = &daemon.Program{
 		seconds("loss", "PingTimeout", "3", true),
 		{Name: "picky", Key: "Picky", Value: "text", Kind: setting.Text, Live: true, Usage: "what the service refuses"},
 		{Name: "trouble", Key: "Trouble", Value: "kind", Kind: setting.Word, Words: []string{"busy", "slow", "deaf", "silent"}},
+		{Name: "metricsport", Key: "MetricsPort", Value: "port", Kind: setting.Int, Max: 65535},
 		{Name: "remote", Key: "Remote", Value: "port", Kind: setting.Int, Max: 65535},
 		seconds("starttimeout", "StartTimeout", "10", false),
 		seconds("stoptimeout", "StopTimeout", "10", false),
@@ -120,6 +141,9 @@ func open(env daemon.Env) (*daemon.Service, error) {
 		},
 		Status:  func() any { return *st },
 		Started: []any{"pings", st.Pings},
+		Collector: metrics.Collector("fake", func(e *metrics.Emit) {
+			e.Gauge("pings", "What show has.", float64(v.Int("ping")))
+		}),
 		Reload: func(v *setting.Values) error {
 			if v.Text("picky") == "never" {
 				return errors.New("the service does not want that")

@@ -3,13 +3,17 @@ package daemon
 import (
 	"context"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"openped/internal/admin"
 	"openped/internal/background"
+	"openped/internal/bind"
 	"openped/internal/cmdline"
 	"openped/internal/logs"
+	"openped/internal/metrics"
 )
 
 // serve is the daemon itself, detached (child is not nil) or in the foreground.
@@ -31,6 +35,7 @@ type running struct {
 	call    *Call
 	log     *logs.Log
 	service *Service
+	metrics net.Listener // nil: on the administration socket only
 	now     *state
 	ready   bool
 }
@@ -56,21 +61,14 @@ func (d *running) run() error {
 	for _, u := range unknown {
 		d.log.Warn(u)
 	}
-	d.service, err = p.Open(Env{c.Dirs, instance, d.log, c.Values, c.ConfigPath})
-	if err != nil {
+	if err := d.open(instance); err != nil {
 		instance.Close()
 		d.log.Error("not started", "err", err)
 		return err
 	}
-	d.now = &state{values: c.Values}
-	endpoints := map[string]admin.Handler{
-		"GET /v1/show":    {Remote: true, Do: func(context.Context, admin.Body) (any, error) { return d.service.Status(), nil }},
-		"GET /v1/config":  admin.Get(func(context.Context) (any, error) { return d.config(), nil }),
-		"POST /v1/reload": {Remote: true, Timeout: reloadTime, Do: func(ctx context.Context, _ admin.Body) (any, error) { return d.reload(admin.Caller(ctx)) }},
-	}
-	maps.Copy(endpoints, d.service.Endpoints)
-	a := &admin.Daemon{Name: p.Name, Instance: instance, Log: d.log.Logger, ShutdownTimeout: c.Values.Seconds(p.ShutdownTimeout), Endpoints: endpoints,
-		Hangup: func() { _, _ = d.reload("SIGHUP") }, Remote: d.service.Remote, Secure: d.service.Secure}
+	numbers := metrics.New(p.Name, cmdline.VersionText(), d.log.Logger, d.service.Collector)
+	a := &admin.Daemon{Name: p.Name, Instance: instance, Log: d.log.Logger, ShutdownTimeout: c.Values.Seconds(p.ShutdownTimeout),
+		Endpoints: d.endpoints(numbers), Hangup: func() { _, _ = d.reload("SIGHUP") }, Remote: d.service.Remote, Secure: d.service.Secure}
 	err = a.Run(c.ctx, func() {
 		d.ready = true
 		d.log.Info("started", append([]any{"version", cmdline.Version, "pid", os.Getpid(), "config", c.ConfigPath}, d.service.Started...)...)
@@ -79,9 +77,58 @@ func (d *running) run() error {
 			warnings = []string{w}
 		}
 		c.child.Report(background.Report{Ready: true, Warnings: warnings})
-	}, d.service.Serve)
+	}, func(ctx context.Context) error { return d.serve(ctx, numbers) })
 	d.log.Info("stopped", "err", err)
 	return err
+}
+
+// open opens the service, and before it the port of its metrics: only serving
+// closes a service.
+func (d *running) open(instance *admin.Instance) error {
+	c := d.call
+	if port := c.Program.int(c.Values, "metricsport"); port != 0 {
+		l, err := bind.Listen(c.ctx, bind.Options{Port: port, Log: d.log.Logger, PortFlag: "metricsport"})
+		if err != nil {
+			return err
+		}
+		d.metrics = l
+	}
+	var err error
+	d.service, err = c.Program.Open(Env{c.Dirs, instance, d.log, c.Values, c.ConfigPath})
+	if err != nil && d.metrics != nil {
+		_ = d.metrics.Close()
+	}
+	d.now = &state{values: c.Values}
+	return err
+}
+
+// endpoints are the framework's and the service's.
+func (d *running) endpoints(numbers *metrics.Metrics) map[string]admin.Handler {
+	all := map[string]admin.Handler{
+		"GET /v1/show":    {Remote: true, Do: func(context.Context, admin.Body) (any, error) { return d.service.Status(), nil }},
+		"GET /v1/config":  admin.Get(func(context.Context) (any, error) { return d.config(), nil }),
+		"POST /v1/reload": {Remote: true, Timeout: reloadTime, Do: func(ctx context.Context, _ admin.Body) (any, error) { return d.reload(admin.Caller(ctx)) }},
+		"GET /metrics":    {HTTP: numbers.Handler()},
+	}
+	maps.Copy(all, d.service.Endpoints)
+	return all
+}
+
+// serve serves, and tells the numbers on their port as long.
+func (d *running) serve(ctx context.Context, numbers *metrics.Metrics) error {
+	if d.metrics == nil {
+		return d.service.Serve(ctx)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	all.Go(func() {
+		if err := numbers.Serve(ctx, d.metrics, d.log.Logger); err != nil {
+			d.log.Error("no metrics on their port any more", "err", err)
+		}
+	})
+	return d.service.Serve(ctx)
 }
 
 // openLog opens the log. A crash of the detached process writes its trace there
