@@ -66,9 +66,14 @@ func (l *Lab) mode() string {
 // StartServer starts pedserver, again too: on the same port.
 func (l *Lab) StartServer() *Process {
 	l.T.Helper()
-	args := []string{"-mode", "start", "-foreground", "-port", strconv.Itoa(l.Port), "-peddevice", "unix:" + l.Path("ped.sock"), "-logfile", l.Path("pedserver.log")}
-	if l.opts.IP != Any {
-		args = append(args, "-ip", l.opts.IP)
+	args := []string{"-mode", "start", "-foreground", "-peddevice", "unix:" + l.Path("ped.sock"), "-logfile", l.Path("pedserver.log")}
+	switch {
+	case l.opts.Peer:
+		args = append(args, "-name", Rack)
+	case l.opts.IP == Any:
+		args = append(args, "-port", strconv.Itoa(l.Port))
+	default:
+		args = append(args, "-port", strconv.Itoa(l.Port), "-ip", l.opts.IP)
 	}
 	p := l.daemon("pedserver", append(args, l.opts.ServerFlags...))
 	if err := p.Until(startLimit, "answer", func() bool { _, err := l.ServerStatus(); return err == nil }); err != nil {
@@ -84,8 +89,13 @@ func (l *Lab) StartServer() *Process {
 func (l *Lab) StartClient() *Process {
 	l.T.Helper()
 	args := []string{"-mode", "start", "-foreground", "-logfile", l.Path("pedclient.log")}
+	if l.opts.Peer {
+		args = append(args, "-listenport", strconv.Itoa(l.Port))
+	}
 	for n := range l.opts.HSMs {
-		args = append(args, "-hsm", l.HSMFile(n+1))
+		if l.opts.HSM == 0 || l.opts.HSM == n+1 {
+			args = append(args, "-hsm", l.HSMFile(n+1))
+		}
 	}
 	p := l.daemon("pedclient", append(args, l.opts.ClientFlags...))
 	if err := p.Until(startLimit, "answer", func() bool { return Answers(l.Path("hsm.sock")) }); err != nil {

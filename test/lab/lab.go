@@ -23,12 +23,14 @@ type Options struct {
 	PEDFlags, ServerFlags, ClientFlags []string // further flags
 	StrongKeys                         bool     // the full cost of PINs
 
+	HSM    int              // pedclient runs this one only, as its slot 1; 0 is all
 	Places map[string]Place // by program: where or as whom it is started
 	Clock  bool             // the programs have a clock that SetClock sets
 	IP     string           // what pedserver listens on; "" is 127.0.0.1, Any all addresses
 	At     string           // where pedclient finds it; "" is 127.0.0.1
 	Port   int              // pedserver's; 0 is a free one of this host's
 	Folder string           // where the lab's folder is made; "" is the system's temporary one
+	Peer   bool             // PEDserver makes the link: both are registered with each other, see Link
 	PEDs   string           // a folder for what the PED keeps, its keys too; "" is the lab's
 }
 
@@ -40,7 +42,7 @@ type Lab struct {
 	*Stage
 	T     testing.TB
 	Relay *Relay // nil without one
-	Port  int    // pedserver's own
+	Port  int    // pedserver's own; with Options.Peer pedclient's for PEDservers
 
 	opts Options
 
@@ -74,6 +76,14 @@ func New(t testing.TB, o Options) *Lab {
 	}
 	l := &Lab{Stage: s, T: t, opts: o}
 	t.Cleanup(l.close)
+	if o.Peer {
+		// After the state of the lab is there.
+		defer func() {
+			if !t.Failed() {
+				l.introduce()
+			}
+		}()
+	}
 	if l.Port = o.Port; l.Port == 0 {
 		if l.Port, err = FreePort(); err != nil {
 			t.Fatal(err)
@@ -197,8 +207,11 @@ func (l *Lab) Console() *Console {
 func (l *Lab) HSMCM(args ...string) (output string, err error) { return l.Run("hsmcm", args...) }
 
 // Connect is the console command that connects to the PED, by the relay if there
-// is one.
+// is one, by PEDserver's name if it made the link.
 func (l *Lab) Connect(flags ...string) string {
+	if l.opts.Peer {
+		return strings.Join(append([]string{"ped connect -pedserver", Desk}, flags...), " ")
+	}
 	port := l.Port
 	if l.Relay != nil {
 		port = l.Relay.Port()
