@@ -86,6 +86,9 @@ func TestFileFields(t *testing.T) {
 		"one of its slots":              {"pedclient/status.go", "SlotStatus"},
 		"one of PEDclient's links":      {"pedclient/status.go", "LinkStatus"},
 		"one of PEDclient's ceremonies": {"pedclient/counters.go", "Durations"},
+		"settings":                      {"internal/daemon/configfile.go", "Running"},
+		"one of its settings":           {"internal/setting/values.go", "Effective"},
+		"a reload":                      {"internal/daemon/reload.go", "Reloaded"},
 	}
 	for _, r := range spec.section(t, "Local administration").table(t, "of", "fields").rows {
 		where, ok := status[bare(r[0])]
