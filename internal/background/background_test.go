@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -13,6 +15,13 @@ import (
 // TestMain lets the test binary be the background process too.
 func TestMain(m *testing.M) {
 	c := Detached()
+	if c == nil && len(os.Args) > 1 && os.Args[1] == "launch" {
+		if _, err := Start(context.Background(), os.Args[2:], 30*time.Second); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if c == nil {
 		os.Exit(m.Run())
 	}
@@ -28,9 +37,43 @@ func TestMain(m *testing.M) {
 		panic("own fault")
 	case "silent":
 	case "hang":
+		sayPID()
 		time.Sleep(time.Minute)
+	case "deaf":
+		signal.Ignore(syscall.SIGTERM)
+		sayPID()
+		time.Sleep(time.Minute)
+	case "stay":
+		c.Report(Report{Ready: true})
+		sayPID()
+		time.Sleep(time.Minute)
+	case "slow": // reports when its parent may be gone
+		sayPID()
+		for os.Getppid() == parent() {
+			time.Sleep(time.Millisecond)
+		}
+		c.Report(Report{Ready: true})
+		fmt.Println("to nobody")
+		_ = os.WriteFile(os.Args[2]+".served", nil, 0o600)
 	}
 	os.Exit(0)
+}
+
+// sayPID writes the process number and its parent's for the test.
+func sayPID() {
+	if len(os.Args) < 3 {
+		return
+	}
+	path := os.Args[2]
+	_ = os.WriteFile(path+".tmp", fmt.Appendf(nil, "%d %d", os.Getpid(), os.Getppid()), 0o600)
+	_ = os.Rename(path+".tmp", path)
+}
+
+// parent is who it was at the beginning.
+func parent() (pid int) {
+	b, _ := os.ReadFile(os.Args[2])
+	_, _ = fmt.Sscan(string(b), new(int), &pid)
+	return pid
 }
 
 func TestStart(t *testing.T) {

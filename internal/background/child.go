@@ -18,6 +18,7 @@ func Detached() *Child {
 		return nil
 	}
 	_ = os.Unsetenv(env) // not for what this process starts itself
+	ignoreLostParent()
 	return new(Child)
 }
 
