@@ -117,7 +117,7 @@ func refused(t *testing.T, l *lab.Lab, why string) {
 	if e.OK() {
 		t.Errorf("a login that cannot be counted:\n%s", e)
 	}
-	says(t, e.Output, "could not store its state", "disk")
+	says(t, e.Output, "could not store its state", why)
 	for _, line := range kept {
 		words := strings.Fields(line)
 		out, err := l.Run(words[0], words[1:]...)
@@ -125,7 +125,7 @@ func refused(t *testing.T, l *lab.Lab, why string) {
 			t.Errorf("%s:\n%s", line, out)
 		}
 		if words[0] == "hsmcm" { // it knows no paths of the daemon's
-			says(t, out, "could not be stored", "disk")
+			says(t, out, "could not be stored", why)
 		} else {
 			says(t, out, why, l.Dir)
 		}

@@ -144,6 +144,46 @@ func TestCeremonyInAFlood(t *testing.T) {
 	tell(t, "stop after the flood took %v", time.Since(begun).Round(time.Millisecond))
 }
 
+// TestPEDclientInAFlood: the same for pedclient, whose port for PEDservers and
+// whose local sockets are flooded. PEDserver makes its link anew each time.
+func TestPEDclientInAFlood(t *testing.T) {
+	d := asked(t) / 2
+	l := lab.Start(t, lab.Options{From: lab.Prepared(t, 1), Peer: true})
+	link := func(mode string) {
+		t.Helper()
+		if out, err := l.Run("pedserver", "-mode", mode, "-name", lab.Rack); err != nil {
+			t.Fatalf("%s in a flood: %v\n%s", mode, err, out)
+		}
+	}
+	link("connect")
+	begun := time.Now()
+	c := crowd{
+		"pedclient's port":         lab.Flood(perSecond, fromMany(l.Port)),
+		"pedclient's admin socket": lab.Flood(perSecond, toSocket(l.Path("pedclient.sock"))),
+		"pedclient's HSM socket":   lab.Flood(perSecond, toSocket(l.Path("hsm.sock"))),
+	}
+	time.Sleep(2 * time.Second)
+	n := 0
+	for ; time.Since(begun) < d; n++ {
+		for _, command := range []string{l.Connect(), "role login -name so", "role logout", "ped disconnect"} {
+			l.Must(command, lab.Everybody())
+		}
+		link("disconnect")
+		link("connect")
+	}
+	for program, args := range map[string][]string{"pedclient": {"-mode", "show"}, "hsmcm": {"ped", "show"}} {
+		if out, err := l.Run(program, args...); err != nil {
+			t.Errorf("%s in a flood: %v\n%s", program, err, out)
+		}
+	}
+	small(t, l.Client())
+	c.end(t, begun)
+	tell(t, "links_and_ceremonies_in_a_flood_of_pedclient %d", n)
+	if n < 2 {
+		t.Errorf("only %d links and ceremonies in %v", n, d)
+	}
+}
+
 // Sizes of the measurement.
 const (
 	frameSize = 336 // a record of the channel with the usual small message in it
