@@ -100,15 +100,17 @@ func (s *slot) remarks(i hsm.Info) []string {
 	if from := s.regaining(); from != "" {
 		out = append(out, "The PED is connected again when PEDserver "+from+" calls again.")
 	}
-	if p, ok := s.client.ids().Assigned(i.Serial); ok {
+	p, assigned := s.client.ids().Assigned(i.Serial)
+	if assigned {
 		out = append(out, fmt.Sprintf("PED ID %d is assigned to this HSM: %v%s.", p.ID, p.Target(), withTLS(p.TLS)))
 	}
+	called := s.client.hub.all()
 	if t := s.settings.get(); t.Host != "" {
 		out = append(out, fmt.Sprintf("Default PEDserver: %v%s (ped set).", t, withTLS(t.TLS)))
-	} else {
+	} else if !assigned && len(called) == 0 {
 		out = append(out, "No default PEDserver: set one with `ped set -ip <address>`.")
 	}
-	for _, l := range s.client.hub.all() {
+	for _, l := range called {
 		state := "free"
 		if l.current() != nil {
 			state = "in use"

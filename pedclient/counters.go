@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,6 +57,15 @@ func (c *counters) lose(reason string) { c.mu.Lock(); c.losses[reason]++; c.mu.U
 
 // ceremonies are the commands that people may have a part in.
 var ceremonies = map[hsmapi.Command]bool{hsmapi.PedConnect: true, hsmapi.VectorInit: true, hsmapi.HsmInit: true, hsmapi.Login: true, hsmapi.ChangePIN: true}
+
+// ceremonyNames returns their names in order.
+func ceremonyNames() []string {
+	var names []string
+	for _, c := range slices.Sorted(maps.Keys(ceremonies)) {
+		names = append(names, c.String())
+	}
+	return names
+}
 
 // done counts a command.
 func (c *counters) done(cmd hsmapi.Command, took time.Duration, err error) {

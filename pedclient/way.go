@@ -3,6 +3,7 @@ package pedclient
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"openped/hsm"
@@ -99,17 +100,27 @@ func (c *call) choose(n named) (way, error) {
 	}
 	switch called := s.client.hub.all(); len(called) {
 	case 0:
-		return way{}, &hsmapi.Error{Code: hsmapi.CKR_ARGUMENTS_BAD, Msg: "no PEDserver named, and none is stored for this slot",
-			Hint: "give -ip <address>, or store one with `ped set -ip <address>`"}
+		return way{}, s.client.nowhere()
 	case 1:
 		return way{Target: Target{PEDServer: called[0].peer}, parked: true}, nil
 	default:
-		names := called[0].peer
-		for _, l := range called[1:] {
-			names += ", " + l.peer
+		var names []string
+		for _, l := range called {
+			names = append(names, l.peer)
 		}
-		return way{}, &hsmapi.Error{Code: hsmapi.CKR_ARGUMENTS_BAD, Msg: "several PEDservers have called: " + names, Hint: "choose one with -pedserver <name>"}
+		return way{}, &hsmapi.Error{Code: hsmapi.CKR_ARGUMENTS_BAD, Msg: "several PEDservers have called: " + strings.Join(names, ", "), Hint: "choose one with -pedserver <name>"}
 	}
+}
+
+// nowhere says that there is no PEDserver to go to.
+func (c *Client) nowhere() error {
+	e := &hsmapi.Error{Code: hsmapi.CKR_ARGUMENTS_BAD, Msg: "no PEDserver named, and none is stored for this slot",
+		Hint: "give -ip <address>, or store one with `ped set -ip <address>`"}
+	if len(c.net.secure.registry().Peers()) > 0 {
+		e.Msg += "; no registered one has called"
+		e.Hint += ", or run `pedserver -mode connect -name <this host>` there"
+	}
+	return e
 }
 
 // pedSet stores what `ped connect` uses when nothing is named.
