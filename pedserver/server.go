@@ -35,8 +35,8 @@ type Server struct {
 	appliances []*appliance    // in the order of their coming
 }
 
-// What strangers may cost: with 200 calls a second, 4 in 10 of a processor's
-// thousandths for those that are refused, and a few hundredths for the others.
+// What strangers may cost: a call that is refused takes some hundredths of a
+// millisecond, a TLS handshake some milliseconds.
 const (
 	refuseEvery = 2 * time.Millisecond
 	shakeEvery  = 100 * time.Millisecond

@@ -156,7 +156,7 @@ func (s *Server) Status() Status {
 	now := time.Now()
 	sec := func(d time.Duration) int64 { return int64(d / time.Second) }
 	st := Status{PED: s.ped.status(), UpTime: sec(now.Sub(s.started)), IdleTimeout: max(0, sec(s.live.now().IdleTimeout)),
-		AdminPort: DefaultAdminPort, Mode: ModeLegacy, TLS: s.tlsStatus(), Counters: s.counts.get()}
+		Listening: []string{}, AdminPort: DefaultAdminPort, Mode: ModeLegacy, TLS: s.tlsStatus(), Counters: s.counts.get()}
 	if s.cfg.Peer {
 		st.Mode = ModePeer
 	}
@@ -197,10 +197,10 @@ func (p *ped) status() PEDStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dev == nil {
-		return PEDStatus{Reason: p.reason}
+		return PEDStatus{Reason: p.reason, RPKs: []string{}}
 	}
 	i := p.dev.Info()
-	st := PEDStatus{Connected: true, Serial: i.Serial, Firmware: i.Firmware, Software: i.Software}
+	st := PEDStatus{Connected: true, Serial: i.Serial, Firmware: i.Firmware, Software: i.Software, RPKs: []string{}}
 	if p.state != nil {
 		st.Mode, st.Busy = p.state.Mode.String(), p.state.Busy
 		for _, k := range p.state.RPKs {
