@@ -51,9 +51,12 @@ func (c *Call) JSON() bool {
 // Launched prints the version and the first line of a command, "Ped Server
 // launched in MODE mode.", unless JSON is wanted.
 func (c *Call) Launched(mode string) {
-	if c.JSON() {
-		return
+	if !c.JSON() {
+		c.launched(mode)
 	}
+}
+
+func (c *Call) launched(mode string) {
 	c.Program.banner(c.Stdout)
 	if mode != "" {
 		fmt.Fprintf(c.Stdout, "%s launched in %s mode.\n", c.Program.Title, mode)

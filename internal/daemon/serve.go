@@ -24,10 +24,9 @@ func (c *Call) serve() error {
 	if err == nil || d.ready {
 		return err
 	}
-	ee := startFailure(err)
-	// The parent begins the line.
-	c.child.Report(background.Report{Error: ee.Err.Error()[len(startupFailed):], Hint: ee.Hint, Code: ee.Code})
-	return ee
+	e := cause(err)
+	c.child.Report(background.Report{Error: e.Message(), Hint: e.Hint, Code: e.Code})
+	return startFailure(e)
 }
 
 // running is the daemon of this process.

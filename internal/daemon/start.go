@@ -24,7 +24,7 @@ func (c *Call) Start() error {
 	if err := p.Check(true, c.Values); err != nil {
 		return err
 	}
-	c.Launched("startup")
+	c.launched("startup")
 	if c.Values.Bool("foreground") {
 		return c.serve()
 	}
@@ -49,24 +49,27 @@ func (c *Call) Start() error {
 	return nil
 }
 
-// startFailure gives a failed start its line: code, cause, remedy.
-func startFailure(err error) *cmdline.ExitError {
-	e := new(cmdline.ExitError)
+// startFailure is the line of a failed start: code, cause, remedy.
+func startFailure(err error) error {
+	e := cause(err)
+	return &cmdline.ExitError{Code: e.Code, Err: errors.New(startupFailed + e.Message()), Hint: e.Hint}
+}
+
+// cause gives why a start failed its code and its remedy.
+func cause(err error) *cmdline.ExitError {
+	e := &cmdline.ExitError{Code: cmdline.ExitFailed, Err: err}
 	if ee, ok := errors.AsType[*cmdline.ExitError](err); ok {
 		*e = *ee
-	} else {
-		e.Code, e.Err = cmdline.ExitFailed, err
-		if h, ok := errors.AsType[interface {
-			error
-			admin.Hinter
-		}](err); ok {
-			e.Hint = h.Hint()
-		}
+	} else if h, ok := errors.AsType[interface {
+		error
+		admin.Hinter
+	}](err); ok {
+		e.Hint = h.Hint()
 	}
 	if e.RC == 0 {
 		e.RC = startCode(err)
 	}
-	return &cmdline.ExitError{Code: e.Code, Err: errors.New(startupFailed + e.Message()), Hint: e.Hint}
+	return e
 }
 
 func startCode(err error) rc.Code {
@@ -83,7 +86,7 @@ func startCode(err error) rc.Code {
 
 // Stop ends the running daemon and waits until it is gone.
 func (c *Call) Stop() error {
-	c.Launched("shutdown")
+	c.launched("shutdown")
 	timeout := c.Values.Seconds(c.Program.StopTimeout)
 	var err error
 	if c.remote() {
