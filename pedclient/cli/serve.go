@@ -72,6 +72,7 @@ func open(env daemon.Env) (*daemon.Service, error) {
 		return nil, err
 	}
 	opened = append(opened, s.Close)
+	service.Collector = s.Collector()
 	if s.socket, err = listen(env, gid, perm); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,8 @@ import (
 	"openped/pedserver"
 )
 
-// listening is where HSM hosts call, and what is known of how well they can.
+// listening is where HSM hosts call, and what is known of how well they can. A nil
+// one is nowhere.
 type listening struct {
 	*bind.Set
 
@@ -23,18 +24,31 @@ type listening struct {
 // reachAge is how old an answer about the own addresses may be.
 const reachAge = 5 * time.Second
 
+// places are the addresses that it listens on.
+func (l *listening) places() (places []string) {
+	if l == nil {
+		return nil
+	}
+	for _, a := range l.Addrs() {
+		if a.State == bind.Listening {
+			places = append(places, a.Address)
+		}
+	}
+	return places
+}
+
 // tell fills in a status. It waits for nothing: the answer about the own addresses
 // is the last one.
 func (l *listening) tell(st *pedserver.Status) {
-	st.IP, st.Port = "0.0.0.0", l.Port()
+	if l == nil {
+		return
+	}
+	st.IP, st.Port, st.Listening = "0.0.0.0", l.Port(), l.places()
 	addrs := l.Addrs()
-	for i, a := range addrs {
-		if a.State == bind.Listening {
-			st.Listening = append(st.Listening, a.Address)
-		}
+	for _, a := range addrs {
 		ap, err := netip.ParseAddrPort(a.Address)
 		st.External = st.External || err == nil && !ap.Addr().IsLoopback()
-		if i == 0 && len(addrs) == 1 {
+		if len(addrs) == 1 {
 			st.IP = ap.Addr().String()
 		}
 	}

@@ -48,7 +48,7 @@ func open(env daemon.Env) (*daemon.Service, error) {
 			return nil, coded(err)
 		}
 	}
-	service := &daemon.Service{Status: func() any { return s.status() }, Reload: s.reload, Endpoints: s.endpoints()}
+	service := &daemon.Service{Status: func() any { return s.status() }, Reload: s.reload, Endpoints: s.endpoints(), Collector: s.Collector()}
 	var ports []net.Listener
 	if !peer {
 		set, err := bind.Listen(context.Background(), bind.Options{
@@ -124,9 +124,7 @@ func (s *server) status() pedserver.Status {
 	st.Version, st.ProtocolVersion, st.PID = cmdline.VersionText(), pedserver.ProtocolVersion, os.Getpid()
 	st.LogFile, st.ConfigFile = s.env.Log.Place(), s.env.ConfigPath
 	st.AdminPort, st.ExternalAdmin = v.Int("admin"), v.Bool("eadmin")
-	if s.listening != nil {
-		s.listening.tell(&st)
-	}
+	s.listening.tell(&st)
 	return st
 }
 

@@ -23,16 +23,17 @@ import (
 // patience bounds every wait of a script.
 const patience = 20 * time.Second
 
-// Run runs the scripts of testdata for the daemon called name. Each has a run
-// folder of its own, $RUN, and a free TCP port, $PORT; a daemon that a script
-// leaves behind is killed.
+// Run runs the scripts of testdata for the daemons of these names. Each script has
+// a run folder of its own, $RUN, and a free TCP port, $PORT; a daemon that it
+// leaves behind is killed. crash and signal are about the first daemon.
 //
 //	exits CODE CMD ARGS   run a command that must end with the exit code
 //	until TEXT CMD ARGS   repeat a command until its output contains the text
 //	poll FILE, ! poll     wait until a file is there, or is gone
 //	crash                 kill -9 the daemon and wait for its end
 //	signal TERM|STOP|CONT send a signal to the daemon
-func Run(t *testing.T, name string) {
+func Run(t *testing.T, names ...string) {
+	name := names[0]
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
@@ -42,8 +43,10 @@ func Run(t *testing.T, name string) {
 			}
 			e.Defer(func() { os.RemoveAll(dir) })
 			e.Defer(func() {
-				if pid := pidOf(dir, name); pid > 1 {
-					_ = syscall.Kill(pid, syscall.SIGKILL)
+				for _, name := range names {
+					if pid := pidOf(dir, name); pid > 1 {
+						_ = syscall.Kill(pid, syscall.SIGKILL)
+					}
 				}
 			})
 			port, err := FreePort()

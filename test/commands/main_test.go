@@ -1,0 +1,98 @@
+//go:build linux
+
+package commands
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"openped/internal/admin/admintest"
+	pedclient "openped/pedclient/cli"
+	pedserver "openped/pedserver/cli"
+	"openped/protocol"
+	"openped/usbped"
+)
+
+// TestMain makes this test the programs too, under every name that they are known
+// by.
+func TestMain(m *testing.M) {
+	server := func() { os.Exit(pedserver.Main(os.Args[1:], os.Stdout, os.Stderr)) }
+	client := func() { os.Exit(pedclient.Main(os.Args[1:], os.Stdout, os.Stderr)) }
+	testscript.Main(m, map[string]func(){
+		"pedserver": server, "pedServer": server, "PedServer": server,
+		"pedclient": client, "pedClient": client, "PedClient": client,
+		"fakeped": fakePED,
+	})
+}
+
+func TestScripts(t *testing.T) { admintest.Run(t, "pedserver", "pedclient") }
+
+// nobody is the ordinary user of the tests.
+const nobody = 65534
+
+// TestOrdinaryUser runs all tests again as somebody who is not root.
+func TestOrdinaryUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv(again) == "" && os.Getenv("CI") != "" {
+			t.Fatal("run this as root: an ordinary user can not show what root can do")
+		}
+		t.Skip("this is an ordinary user")
+	}
+	home, err := os.MkdirTemp("", "home")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(home)
+	// The test's own program and folder may be closed to others.
+	program := filepath.Join(home, "commands.test")
+	for _, c := range [][]string{{"cp", os.Args[0], program}, {"cp", "-r", "testdata", home}, {"chmod", "-R", "a+rX", home}, {"mkdir", home + "/tmp"}, {"chown", "-R", fmt.Sprint(nobody), home}} {
+		if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v: %s", c, err, out)
+		}
+	}
+	cmd := exec.Command(program, "-test.skip=^TestOrdinaryUser$", "-test.timeout=5m")
+	cmd.Dir = home
+	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home + "/tmp", "PATH=" + os.Getenv("PATH"), again + "=1"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// again marks the run as an ordinary user.
+const again = "OPENPED_TEST_AGAIN"
+
+// fakePED serves a software PED on a socket until it is killed.
+func fakePED() {
+	l, err := net.Listen("unix", os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			os.Exit(1)
+		}
+		g := usbped.NewGadget(c, usbped.Info{Serial: "P1", Firmware: "2.9.0", Software: true})
+		go func() {
+			for {
+				m, err := g.Recv(context.Background())
+				if err != nil {
+					return
+				}
+				if m.Kind != usbped.HostFrame {
+					_ = g.SendEvent(context.Background(), protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDModeRemote})
+				}
+			}
+		}()
+	}
+}
