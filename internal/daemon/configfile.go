@@ -31,13 +31,13 @@ type Running struct {
 	Settings []setting.Effective `json:"settings"`
 }
 
-// load finds the configuration file and takes what it says. Unknown keys are the
-// business of those who start and configure.
+// load finds the configuration file and takes what it says. Warnings are for
+// those who start and configure.
 func (c *Call) load() error {
-	unknown, err := c.read()
+	warnings, err := c.read()
 	if c.is("start") || c.is("config") {
-		for _, u := range unknown {
-			c.Warn(u)
+		for _, w := range warnings {
+			c.Warn(w)
 		}
 	}
 	return err
@@ -140,13 +140,18 @@ func (p *Program) read(path string, must bool) (*conffile.File, error) {
 	return f, nil
 }
 
-// take puts what f says into v. The error leaves v without a file.
-func (p *Program) take(v *setting.Values, f *conffile.File, path string) (unknown []string, err error) {
-	unknown, err = v.LoadFile(f, path, p.Sections...)
+// take puts what f says into v, and warns of keys that nobody knows and of a file
+// that anybody could have written: who may administer stands there. The error
+// leaves v without a file.
+func (p *Program) take(v *setting.Values, f *conffile.File, path string) (warnings []string, err error) {
+	warnings, err = v.LoadFile(f, path, p.Sections...)
 	if err != nil {
 		return nil, badConfig(err, "")
 	}
-	return unknown, nil
+	if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows" {
+		warnings = append(warnings, path+" can be written by every user; run chmod o-w on it")
+	}
+	return warnings, nil
 }
 
 // badConfig is a configuration file that can not be used.
@@ -165,7 +170,7 @@ func notRegistered(what, name, path, program string) error {
 
 // read finds and reads the configuration file and warns of nothing. A file that
 // is about to be written may have mistakes: what counts is what comes out.
-func (c *Call) read() (unknown []string, err error) {
+func (c *Call) read() (warnings []string, err error) {
 	if c.ConfigPath, err = c.find(); err != nil || c.is("config") && c.Values.Bool("set") {
 		return nil, err
 	}

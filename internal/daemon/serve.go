@@ -41,10 +41,10 @@ type running struct {
 
 func (d *running) run() error {
 	c, p := d.call, d.call.Program
-	var unknown []string
+	var warnings []string
 	if c.child != nil { // else the file is read
 		var err error
-		if unknown, err = c.read(); err != nil {
+		if warnings, err = c.read(); err != nil {
 			return err
 		}
 	}
@@ -57,8 +57,8 @@ func (d *running) run() error {
 	}
 	d.log = d.openLog()
 	defer d.log.Close()
-	for _, u := range unknown {
-		d.log.Warn(u)
+	for _, w := range warnings {
+		d.log.Warn(w)
 	}
 	if err := d.open(instance); err != nil {
 		instance.Close()

@@ -31,10 +31,10 @@ func (c *Call) Start() error {
 	fmt.Fprintln(c.Stdout, "Starting background process")
 	r, err := background.Start(c.ctx, c.args, c.Values.Seconds(p.StartTimeout))
 	if err != nil {
+		admin.Sweep(c.Dirs, p.Name, p.Sockets...)
 		code := rc.SocketError
 		if errors.Is(err, background.ErrTimeout) {
 			code = rc.OperationTimedOut
-			admin.Sweep(c.Dirs, p.Name, p.Sockets...)
 		}
 		return startFailure(&cmdline.ExitError{Code: cmdline.ExitFailed, RC: code, Err: err, Hint: "run it with -foreground to see why"})
 	}
