@@ -142,6 +142,9 @@ func TestRelative(t *testing.T) {
 		t.Errorf("%q %v", v.Text("logfile"), err)
 	}
 	v = New(table)
+	if v.Text("local") != "0" {
+		t.Error("a switch that nobody has given is not 0")
+	}
 	if _, err := load(t, v, "PedServer = { LogFileName = b/c.log; PedDevice = unix:x.sock; }"); err != nil || v.Text("logfile") != "/etc/b/c.log" || v.Text("device") != "unix:/etc/x.sock" {
 		t.Errorf("%q %q %v", v.Text("logfile"), v.Text("device"), err)
 	}

@@ -229,6 +229,8 @@ func (o *value) source() (values []string, from Origin, where string) {
 		return o.file.values, FromFile, o.file.where
 	case o.Default != "":
 		return []string{o.Default}, FromDefault, ""
+	case o.Kind == Switch:
+		return []string{"0"}, FromDefault, ""
 	}
 	return nil, FromDefault, ""
 }
