@@ -213,9 +213,14 @@ func (l *line) take(b protocol.Body) error {
 	return nil
 }
 
-// keep sends pings and watches for idleness.
+// keep sends pings and watches for idleness. The first ping of a parked line
+// goes out at once: it tells the PEDserver that the line is parked.
 func (l *line) keep() {
-	next := time.NewTimer(l.clock.get().PingInterval)
+	first := l.clock.get().PingInterval
+	if l.parks {
+		first = 0
+	}
+	next := time.NewTimer(first)
 	defer next.Stop()
 	for token := uint32(1); ; token++ {
 		select {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,11 +124,12 @@ func TestStoppedPEDServer(t *testing.T) {
 
 // TestLiveTimers: what is set while links are up counts at once.
 func TestLiveTimers(t *testing.T) {
-	ids := &IDMap{ids: []PEDID{{ID: 7, Host: "ped1", Port: 1503, HSMSerial: "7000001"}}}
+	var ids atomic.Pointer[IDMap]
+	ids.Store(&IDMap{ids: []PEDID{{ID: 7, Host: "ped1", Port: 1503, HSMSerial: "7000001"}}})
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, func(c *Config) {
 			c.Timers.Idle = 10 * time.Minute
-			c.IDs = func() *IDMap { return ids }
+			c.IDs = ids.Load
 		})
 		defer w.end()
 		u := w.user()
@@ -150,7 +152,7 @@ func TestLiveTimers(t *testing.T) {
 		if !connected() {
 			t.Error("an assigned PED has a time-out")
 		}
-		ids = nil // released
+		ids.Store(nil) // released
 		time.Sleep(2 * time.Second)
 		if connected() || !strings.Contains(w.c.Status().Slots[0].Reason, "idle") {
 			t.Error("a released PED has no time-out")
