@@ -13,6 +13,7 @@ import (
 	"openped/hsm/hsmtest"
 	"openped/pedserver"
 	"openped/protocol"
+	"openped/softped"
 )
 
 // inDays runs f with an HSM that has logged in through a PEDserver, in a bubble
@@ -80,6 +81,23 @@ func TestSessionsEndWhileIdle(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		if err := (protocol.Error{}); !errors.As(d.link.ended(), &err) || err.Code != protocol.LinkErrIdle {
 			t.Errorf("after the idle time-out: %v", d.link.ended())
+		}
+	})
+}
+
+// F-07: nothing between a custodian and the HSM counts the minutes of a command.
+// People who need nearly all the time there is for each screen log in after more
+// than 600 s, over a link that would end after one minute without use.
+func TestF07ThroughPEDserver(t *testing.T) {
+	inDays(t, time.Minute, func(t *testing.T, d *days) {
+		d.station.slow(softped.DefaultActionTime - time.Second)
+		begin := time.Now()
+		d.login()
+		if took := time.Since(begin); took <= 600*time.Second {
+			t.Errorf("took %v: the test is too fast to show anything", took)
+		}
+		if d.link.ended() != nil {
+			t.Error(d.link.ended())
 		}
 	})
 }

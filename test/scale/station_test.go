@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"openped/hsm/hsmtest"
 	"openped/pedserver"
@@ -24,7 +25,8 @@ type station struct {
 	server *pedserver.Server
 
 	mu     sync.Mutex
-	orange int // how often the orange key was wanted
+	pace   time.Duration // what people take for each screen
+	orange int           // how often the orange key was wanted
 }
 
 // newStation sets a station up that serves HSMs on l until the test ends. cfg may
@@ -79,11 +81,18 @@ func (s *station) attend(ctx context.Context) {
 		if err != nil {
 			return
 		}
+		s.mu.Lock()
+		pace := s.pace
+		if screen.ID == "key.insert" {
+			s.orange++
+		}
+		s.mu.Unlock()
+		switch screen.ID {
+		case "key.insert", "key.pin", "login.insert", "login.insert-another", "login.pin":
+			time.Sleep(pace)
+		}
 		switch screen.ID {
 		case "key.insert":
-			s.mu.Lock()
-			s.orange++
-			s.mu.Unlock()
 			s.insert(orange.Key)
 		case "key.pin":
 			s.press(orange.PIN + "E")
@@ -112,6 +121,9 @@ func (s *station) press(keys string) {
 		_ = s.ped.Press(k)
 	}
 }
+
+// slow has people take that long for each screen from now on.
+func (s *station) slow(pace time.Duration) { s.mu.Lock(); s.pace = pace; s.mu.Unlock() }
 
 func (s *station) orangeWanted() int { s.mu.Lock(); defer s.mu.Unlock(); return s.orange }
 
