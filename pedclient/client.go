@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -169,16 +170,20 @@ func (c *Client) slot(num uint32) *slot {
 // and l is closed. Only root, this process's user and the configured group may
 // call.
 func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
 	var callers sync.WaitGroup
 	defer callers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	callers.Go(func() { c.quiet.Run(ctx) })
+	refuse := func(p peercred.Peer, err error) {
+		c.quiet.Say(slog.LevelWarn, netip.Addr{}, fmt.Sprintf("refused a caller of uid %d", p.UID), "pid", p.PID, "err", err)
+	}
 	f := peercred.Filter{
 		UnixListener: l,
 		Allow:        func(p peercred.Peer) bool { return p.Owner() || p.InGroup(c.cfg.Group) },
-		Refuse: func(p peercred.Peer, err error) {
-			c.cfg.Log.Warn("refused a caller", "uid", p.UID, "pid", p.PID, "err", err)
-		},
+		Refuse:       refuse,
 	}
 	for {
 		conn, err := f.Accept()
@@ -192,7 +197,7 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 			if errors.Is(err, net.ErrClosed) {
 				return err
 			}
-			c.cfg.Log.Warn("accept", "err", err)
+			c.quiet.Say(slog.LevelWarn, netip.Addr{}, "accept on the HSM socket", "err", err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):
@@ -200,15 +205,15 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 			continue
 		}
 		p, err := peerOf(conn)
-		log := c.cfg.Log.With("uid", p.UID, "pid", p.PID)
 		if err == nil {
 			err = c.admit(p)
 		}
 		if err != nil {
-			log.Warn("refused a caller", "err", err)
+			refuse(p, err)
 			_ = conn.Close()
 			continue
 		}
+		log := c.cfg.Log.With("uid", p.UID, "pid", p.PID)
 		callers.Go(func() {
 			defer c.leave(p)
 			c.serveCaller(hsm.WithCaller(ctx, fmt.Sprintf("uid %d pid %d", p.UID, p.PID)), conn, log)

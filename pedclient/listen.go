@@ -27,8 +27,7 @@ const (
 // that failed by itself. Links that stand then last until Close.
 func (c *Client) ServeLinks(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var acceptors, conns, rest sync.WaitGroup
-	rest.Go(func() { c.quiet.Run(ctx) })
+	var acceptors, conns sync.WaitGroup
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		acceptors.Go(func() { failed <- c.accept(ctx, l, &conns) })
@@ -44,7 +43,6 @@ func (c *Client) ServeLinks(ctx context.Context, listeners ...net.Listener) erro
 	}
 	acceptors.Wait()
 	conns.Wait()
-	rest.Wait()
 	return err
 }
 
