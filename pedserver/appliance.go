@@ -204,7 +204,7 @@ func (s *Server) link(ctx context.Context, a *appliance, forEver bool) {
 			tries = a.tries
 		})
 		if why := reason(err); stood > 0 || why != said {
-			s.log.Warn("no link to appliance", "appliance", a.name, "stood", stood.Round(time.Second), "tries", tries, "reason", err)
+			s.log.Warn("no link to appliance", "appliance", a.name, "stood", stood.Round(time.Second), "tries", tries, "reason", logged(err))
 			said = why
 		}
 		if stood > 0 {
@@ -223,6 +223,7 @@ func (s *Server) link(ctx context.Context, a *appliance, forEver bool) {
 			a.mu.Lock()
 			end = &ConnectError{Name: a.name, Address: addressOf(a.peer), Tries: tries, Err: err}
 			a.mu.Unlock()
+			s.log.Error("gave up making the link to appliance", "appliance", a.name, "tries", tries)
 			return
 		}
 		select {

@@ -92,6 +92,16 @@ func reason(err error) string {
 		return linkid.ErrClosedEarly.Error()
 	case errors.As(err, &op):
 		return op.Err.Error()
+	case isEnd(err):
+		return "the other side hung up"
 	}
 	return err.Error()
+}
+
+// logged is reason for the log, which has more about certificates.
+func logged(err error) any {
+	if refused, ok := errors.AsType[*linkid.RefusedError](err); ok {
+		return refused
+	}
+	return reason(err)
 }

@@ -24,7 +24,11 @@ func (st Status) Show(w io.Writer) {
 	}
 	p("Server Information:")
 	p("  Hostname:                %s", st.Hostname)
-	p("  IP:                      %s", st.IP)
+	ip := st.IP
+	if st.Mode == ModePeer {
+		ip = "Not Available"
+	}
+	p("  IP:                      %s", ip)
 	p("  Firmware Version:        %s", firmware)
 	p("  PedII Protocol Version:   %s", st.ProtocolVersion)
 	p("  Software Version:         %s", st.Version)
@@ -81,7 +85,11 @@ func (st Status) Show(w io.Writer) {
 	p("  External Server Interface: %s", yesNo(st.External))
 	p("  Admin Port:               %d", st.AdminPort)
 	p("  External Admin Interface: %s", yesNo(st.ExternalAdmin))
-	if st.TLS.Identity != "" {
+	switch {
+	case st.TLS.Identity == "":
+	case st.Mode == ModePeer:
+		p("  TLS:                      certificate %s, registered: %d", st.TLS.Identity, st.TLS.Peers)
+	default:
 		p("  TLS:                      %s, certificate %s, registered: %d", st.TLS.Calls, st.TLS.Identity, st.TLS.Peers)
 	}
 	if st.TLS.Problem != "" {

@@ -85,3 +85,30 @@ func TestShowMore(t *testing.T) {
 		t.Errorf("without a PED:\n%s", got)
 	}
 }
+
+func TestShowPeer(t *testing.T) {
+	st := vendorStatus()
+	st.Mode, st.IP, st.Port, st.External = ModePeer, "", 0, false
+	st.TLS = TLSStatus{Calls: "offered", Identity: "desk", Peers: 2}
+	st.Links = []LinkStatus{{Name: "abox", Address: "10.0.0.1:9697", State: LinkServing, Since: 35},
+		{Name: "bbox", Address: "10.0.0.2:9696", State: LinkWaiting, Since: 3, Tries: 7, Error: "nobody listens there"}}
+	st.Client = &ClientStatus{Address: "10.0.0.1:9697", Name: "abox", TLS: "TLS 1.3, X25519MLKEM768", HSM: "H1"}
+	got := show(st)
+	for _, want := range []string{
+		"  IP:                      Not Available\n", "  Server Port:              Not Available\n", "  External Server Interface: No\n",
+		"Appliance Information:\n  abox:                    serving, 10.0.0.1:9697, 35 (secs)\n  bbox:                    waiting, 10.0.0.2:9696, 3 (secs)\n" +
+			"                           failed tries: 7, last: nobody listens there\n\n",
+		"  Registered Name:         abox (TLS 1.3, X25519MLKEM768)\n", "  TLS:                      certificate desk, registered: 2\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	st.Mode, st.Links, st.Reachability = ModeLegacy, nil, []string{"10.0.0.1:1503 does not answer"}
+	got = show(st)
+	for _, want := range []string{"  TLS:                      offered, certificate desk, registered: 2\n", "  Reachability:             10.0.0.1:1503 does not answer\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
