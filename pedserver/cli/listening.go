@@ -25,9 +25,10 @@ type listening struct {
 const reachAge = 5 * time.Second
 
 // places are the addresses that it listens on.
-func (l *listening) places() (places []string) {
+func (l *listening) places() []string {
+	places := []string{} // in JSON: not null
 	if l == nil {
-		return nil
+		return places
 	}
 	for _, a := range l.Addrs() {
 		if a.State == bind.Listening {
@@ -40,10 +41,11 @@ func (l *listening) places() (places []string) {
 // tell fills in a status. It waits for nothing: the answer about the own addresses
 // is the last one.
 func (l *listening) tell(st *pedserver.Status) {
+	st.Listening = l.places()
 	if l == nil {
 		return
 	}
-	st.IP, st.Port, st.Listening = "0.0.0.0", l.Port(), l.places()
+	st.IP, st.Port = "0.0.0.0", l.Port()
 	addrs := l.Addrs()
 	for _, a := range addrs {
 		ap, err := netip.ParseAddrPort(a.Address)

@@ -22,13 +22,11 @@ const dialTime = 5 * time.Second
 func Dial(ctx context.Context, c *daemon.Call) (net.Conn, error) {
 	v := c.Values
 	id, err := Identity(v)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case id == nil:
+	}
+	if id == nil {
 		return nil, NoIdentity("-adminhost")
-	case !v.Given("certificate"):
-		return nil, &cmdline.UsageError{Msg: "-adminhost needs -certificate <file>", Hint: "the certificate of the daemon there"}
 	}
 	cert, err := linkid.LoadCertificate(v.Text("certificate"))
 	if err != nil {
@@ -42,10 +40,17 @@ func Dial(ctx context.Context, c *daemon.Call) (net.Conn, error) {
 		return nil, unreachable(host, v.Int("admin"), err)
 	}
 	secure, err := linkid.Client(ctx, conn, id, linkid.Only(linkid.Administrator, host, cert), "")
-	if err != nil {
-		return nil, &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.PeerRefused, Err: fmt.Errorf("%s: %w", host, err)}
+	var refused *linkid.RefusedError
+	switch {
+	case err == nil:
+		return secure, nil
+	case errors.As(err, &refused) && (refused.Reason == linkid.Unregistered || refused.Reason == linkid.Regenerated):
+		err = &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.PeerRefused, Err: fmt.Errorf("%s has another certificate than the one given (its SHA-256 %s)", host, refused.Fingerprint),
+			Hint: "fetch its certificate again, by a way that you trust"}
+	default:
+		err = &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.PeerRefused, Err: fmt.Errorf("%s: %w", host, err)}
 	}
-	return secure, nil
+	return nil, err
 }
 
 func unreachable(host string, port int, err error) error {

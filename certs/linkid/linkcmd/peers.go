@@ -49,7 +49,7 @@ func (p peers) register(c *daemon.Call) error {
 	if err != nil {
 		return failure(err)
 	}
-	fmt.Fprintf(c.Stdout, "%s registered: certificate of %s\nSHA-256 %s\n", peer.Name, linkid.CommonName(peer.Cert), linkid.Fingerprint(peer.Cert))
+	fmt.Fprintf(c.Stdout, "%s registered: certificate of %s\nCertificate SHA-256: %s\n", peer.Name, linkid.CommonName(peer.Cert), linkid.Fingerprint(peer.Cert))
 	fmt.Fprintln(c.Stdout, "Compare that with what -regen printed there.")
 	passed(c, "Register")
 	return nil

@@ -42,5 +42,6 @@ func regen(c *daemon.Call) error {
 	}
 	fmt.Fprintf(c.Stdout, "Private Key created and written to: %s\nCertificate created and written to: %s\n\n", key, cert)
 	fmt.Fprintln(c.Stdout, "Successfully regenerated the client certificate.")
+	fmt.Fprintf(c.Stdout, "Certificate SHA-256: %s\n", id.Fingerprint())
 	return nil
 }

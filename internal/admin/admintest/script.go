@@ -31,7 +31,9 @@ const patience = 20 * time.Second
 //	until TEXT CMD ARGS   repeat a command until its output contains the text
 //	poll FILE, ! poll     wait until a file is there, or is gone
 //	crash                 kill -9 the daemon and wait for its end
-//	signal TERM|STOP|CONT send a signal to the daemon
+//	signal NAME           send TERM, STOP, CONT or HUP to the daemon
+//	freeport VARIABLE     set a variable to another free TCP port
+//	cpenv FROM TO         copy a file with its $VARIABLES filled in
 func Run(t *testing.T, names ...string) {
 	name := names[0]
 	testscript.Run(t, testscript.Params{
@@ -62,9 +64,18 @@ func Run(t *testing.T, names ...string) {
 			"exits": exits,
 			"until": until,
 			"poll":  poll,
+			"freeport": func(ts *testscript.TestScript, _ bool, args []string) {
+				port, err := FreePort()
+				ts.Check(err)
+				ts.Setenv(args[0], strconv.Itoa(port))
+			},
+			"cpenv": func(ts *testscript.TestScript, _ bool, args []string) {
+				text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+			},
 			"crash": func(ts *testscript.TestScript, _ bool, _ []string) { crash(ts, name) },
 			"signal": func(ts *testscript.TestScript, _ bool, args []string) {
-				s, ok := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}[args[0]]
+				s, ok := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT, "HUP": syscall.SIGHUP}[args[0]]
 				if !ok {
 					ts.Fatalf("unknown signal %s", args[0])
 				}
