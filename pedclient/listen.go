@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -93,11 +94,27 @@ func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, gu
 		_ = conn.Close()
 		c.quiet.Say(slog.LevelWarn, from, "refused a caller on the port for PEDservers: "+why, "from", conn.RemoteAddr().String(), "reason", err)
 	}
-	if !guest.Proved() && !c.handshakes.Wait(ctx, greetTime/2) {
+	_ = conn.SetReadDeadline(time.Now().Add(greetTime))
+	peeked, first, err := strangers.Peek(conn)
+	if err != nil || first != strangers.TLSHandshake {
+		why := linkid.NotTLS
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			why = linkid.TooSlow
+		case err != nil:
+			why = linkid.Closed
+		}
+		c.counts.refuse(why)
+		refuse(why.String(), err)
+		return
+	}
+	guest.Heard() // if it has to wait now, that is not its silence
+	if !c.limits.Known(from) && !c.handshakes.Wait(ctx, greetTime/2) {
 		strangers.Abort(conn)
 		return
 	}
-	tc, err := linkid.Server(ctx, conn, c.net.secure.own(), c.net.secure.registry())
+	guest.Asked()
+	tc, err := linkid.Server(ctx, peeked, c.net.secure.own(), c.net.secure.registry())
 	var refused *linkid.RefusedError
 	switch {
 	case errors.As(err, &refused):

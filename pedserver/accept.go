@@ -137,16 +137,12 @@ func (s *Server) handle(ctx context.Context, c net.Conn, guest *strangers.Guest)
 	}
 }
 
-// recordHandshake is the first byte of TLS; no frame of the link has that type.
-const recordHandshake = 0x16
-
 // meet finds out whether a caller speaks TLS, and then who he is. The link is
 // there in any case, for a last word.
 func (s *Server) meet(ctx context.Context, c net.Conn, who *caller, by time.Time) (*link, error) {
 	l := &link{Conn: c, raw: c, live: &s.live}
-	p := &peeked{Conn: c}
 	_ = c.SetReadDeadline(by)
-	first, err := p.peek()
+	p, first, err := strangers.Peek(c)
 	if err != nil {
 		return l, err
 	}
@@ -158,9 +154,9 @@ func (s *Server) meet(ctx context.Context, c net.Conn, who *caller, by time.Time
 		}
 	}
 	switch {
-	case first != recordHandshake && tls == TLSRequired:
+	case first != strangers.TLSHandshake && tls == TLSRequired:
 		return l, errPlain
-	case first != recordHandshake:
+	case first != strangers.TLSHandshake:
 		l.Conn = p
 		return l, nil
 	case tls == TLSOff:
@@ -184,31 +180,6 @@ var (
 	errNoTLS   = errors.New("TLS is off, or this PEDserver has no identity")
 	errCrowded = errors.New("too many TLS handshakes")
 )
-
-// peeked is a connection whose first byte was looked at.
-type peeked struct {
-	net.Conn
-	first []byte
-}
-
-func (p *peeked) peek() (byte, error) {
-	b := make([]byte, 1)
-	if _, err := p.Conn.Read(b); err != nil {
-		return 0, err
-	}
-	p.first = b
-	return b[0], nil
-}
-
-// Read implements net.Conn.
-func (p *peeked) Read(b []byte) (int, error) {
-	if len(p.first) == 0 {
-		return p.Conn.Read(b)
-	}
-	n := copy(b, p.first)
-	p.first = p.first[n:]
-	return n, nil
-}
 
 // acquire lends the PED to a caller from an address. Who waited for a holder to
 // go is judged again: it may have been the same stranger on another connection.

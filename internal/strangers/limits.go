@@ -104,6 +104,9 @@ func (l *Limits) giveWay(among func(*Guest) bool) bool {
 // Heard notes that the guest has said what it has to say first.
 func (g *Guest) Heard() { g.l.mu.Lock(); g.silent = time.Time{}; g.l.mu.Unlock() }
 
+// Asked notes that it is the guest's turn again: its silence begins.
+func (g *Guest) Asked() { g.l.mu.Lock(); g.silent = time.Now(); g.l.mu.Unlock() }
+
 // Told notes that the guest has had its last word and only its hanging up is
 // waited for: it gives way to the next who comes.
 func (g *Guest) Told() { g.l.mu.Lock(); g.silent = time.Now().Add(-patience); g.l.mu.Unlock() }
@@ -240,6 +243,3 @@ func network(a netip.Addr) netip.Addr {
 	}
 	return netip.PrefixFrom(a, 64).Masked().Addr()
 }
-
-// Proved reports whether somebody has proved himself from the guest's address.
-func (g *Guest) Proved() bool { g.l.mu.Lock(); defer g.l.mu.Unlock(); return g.e.proved }

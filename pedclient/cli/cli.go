@@ -27,7 +27,7 @@ var Program = &daemon.Program{
 		{Top: "mode", Word: "stop", Help: helpStop, AnyConfig: true, Remote: true},
 		{Top: "mode", Word: "show", Help: helpShow, AnyConfig: true, Remote: true},
 		{Top: "mode", Word: "config", Help: helpConfig},
-		{Top: "mode", Word: "setid", Help: helpSetID, Need: []string{"id", "id_ip", "id_port"}, Run: setID},
+		{Top: "mode", Word: "setid", Help: helpSetID, Need: []string{"id", "id_ip", "id_port"}, Writes: true, Run: setID},
 		{Top: "mode", Word: "testid", Help: helpTestID, Need: []string{"id"}, Run: testID},
 		{Top: "mode", Word: "assignid", Help: helpAssignID, Need: []string{"id", "id_serialnumber"}, Run: assignID},
 		{Top: "mode", Word: "releaseid", Help: helpReleaseID, Need: []string{"id"}, Run: releaseID},
