@@ -277,7 +277,7 @@ func (w *world) listened(t *testing.T, port int, log, service string) {
 func (w *world) called(t *testing.T, l net.Listener, log string, call func(meant string) (out string, code int)) {
 	rows := append([]impostor{
 		{word: "wrong_name", shows: w.other},
-		{word: "not_tls", says: "220 this is another service\r\n"},
+		{word: "not_tls", says: "220 smtp.example.org ready\r\n"},
 	}, w.rows...)
 	var hello []string
 	for _, row := range rows {
@@ -295,14 +295,14 @@ func (w *world) called(t *testing.T, l net.Listener, log string, call func(meant
 				got <- row.meet(c, false, "openped-link")
 			}()
 			out, code := call(row.meant)
-			if code != failed || strings.Contains(out, "another service") {
+			if code != failed || strings.Contains(out, "example.org") {
 				t.Errorf("exit code %d: %s", code, out)
 			}
 			var s seen
 			select {
 			case s = <-got:
-			case <-time.After(20 * time.Second):
-				t.Fatal("nobody called")
+			case <-time.After(5 * time.Second):
+				t.Fatalf("nobody called: %s", out)
 			}
 			if hello == nil {
 				hello = s.records
@@ -397,7 +397,7 @@ func TestCertificates(t *testing.T) {
 		w.listened(t, admin, l.Path("pedclient.log"), "http/1.1")
 	})
 	t.Run("pedclient calls", func(t *testing.T) {
-		l := lab.New(t, lab.Options{ClientFlags: []string{"-listenip", "127.0.0.1", "-listenport", strconv.Itoa(freePort(t))}})
+		l := lab.New(t, lab.Options{From: prepared(t), ClientFlags: []string{"-listenip", "127.0.0.1", "-listenport", strconv.Itoa(freePort(t))}})
 		at, port := listen(t)
 		identity(t, l, "pedclient")
 		w.register(t, l, "pedclient", "pedClient.conf", "pedserver", linkid.PEDServer)
