@@ -268,10 +268,19 @@ func (s *Server) once(ctx context.Context, a *appliance) (stood time.Duration, e
 		return 0, err
 	}
 	defer l.Close()
-	begin := time.Now()
-	a.set(LinkParked, func() { a.tries, a.err = 0, nil })
-	s.log.Info("link to appliance stands", "appliance", a.name, "address", who.addr, "protection", who.tls, "software", hello.Software)
-	err = s.keep(ctx, l, who, hello, func(state LinkState) { a.set(state, nil) })
+	var begin time.Time // when it stood
+	err = s.keep(ctx, l, who, hello, func(state LinkState) {
+		if !begin.IsZero() {
+			a.set(state, nil)
+			return
+		}
+		begin = time.Now()
+		a.set(state, func() { a.tries, a.err = 0, nil })
+		s.log.Info("link to appliance stands", "appliance", a.name, "address", who.addr, "protection", who.tls, "software", hello.Software)
+	})
+	if begin.IsZero() {
+		return 0, err
+	}
 	return max(1, time.Since(begin)), err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"openped/protocol"
@@ -54,14 +55,18 @@ func (s *Server) permitted(who caller) bool {
 }
 
 // keep serves a link that we made, HELLO done, until it ends: between two holds
-// of the PED it is parked. at is told what the link is in.
+// of the PED it is parked. at is told what the link is in: parked for the first
+// time when the HSM host has shown that it has the link too.
 func (s *Server) keep(ctx context.Context, l *link, who caller, hello protocol.Hello, at func(LinkState)) error {
 	idle := make(chan struct{}) // closed when the PED that this link had is idle again
 	close(idle)
 	defer func() { <-idle }()
+	if err := l.send(protocol.Ping{}); err != nil {
+		return err
+	}
+	heard := func() { at(LinkParked) }
 	for {
-		at(LinkParked)
-		acquire, err := s.park(ctx, l)
+		acquire, err := s.park(ctx, l, heard)
 		if err != nil {
 			return err
 		}
@@ -87,18 +92,21 @@ func (s *Server) keep(ctx context.Context, l *link, who caller, hello protocol.H
 		if !errors.Is(reason, errReleased) {
 			return reason
 		}
+		at(LinkParked)
+		heard = func() {}
 	}
 }
 
 // park waits until the HSM host asks for the PED. Otherwise the link has ended.
-func (s *Server) park(ctx context.Context, l *link) (protocol.Acquire, error) {
+// heard is called at the first frame.
+func (s *Server) park(ctx context.Context, l *link, heard func()) (protocol.Acquire, error) {
 	type result struct {
 		acquire protocol.Acquire
 		err     error
 	}
 	ended := make(chan result, 1)
 	go func() {
-		a, err := l.untilAcquire()
+		a, err := l.untilAcquire(sync.OnceFunc(heard))
 		ended <- result{a, err}
 	}()
 	part := func(err error) (protocol.Acquire, error) {
@@ -132,12 +140,13 @@ func (s *Server) park(ctx context.Context, l *link) (protocol.Acquire, error) {
 }
 
 // untilAcquire reads until the HSM host asks for the PED.
-func (l *link) untilAcquire() (protocol.Acquire, error) {
+func (l *link) untilAcquire(heard func()) (protocol.Acquire, error) {
 	for {
 		b, err := l.recv(time.Now().Add(l.live.now().PingTimeout))
 		if err != nil {
 			return protocol.Acquire{}, orSilent(err)
 		}
+		heard()
 		switch b := b.(type) {
 		case protocol.Acquire:
 			return b, nil

@@ -594,6 +594,31 @@ func TestPeerDoesNotKnowUs(t *testing.T) {
 	})
 }
 
+// Connect is done when the other side has the link as well, not before: it says
+// HELLO and is then stuck.
+func TestLinkStandsForBoth(t *testing.T) {
+	inOffice(t, Config{}, func(w *world, o *office, abox, bbox *room) {
+		done := make(chan error, 1)
+		go func() { done <- w.srv.Connect(w.t.Context(), "abox") }()
+		c := <-abox.links
+		h := w.host(c)
+		close(h.mute)
+		h.hello()
+		synctest.Wait()
+		if st := w.linkTo("abox"); st.State != LinkConnecting || len(done) != 0 {
+			t.Errorf("%+v", st)
+		}
+		time.Sleep(3100 * time.Millisecond)
+		if st := w.linkTo("abox"); st.State != LinkWaiting || st.Tries != 1 {
+			t.Errorf("%+v", st)
+		}
+		w.link(abox).send(protocol.Ping{Token: 1})
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A peer that takes the call and then says nothing costs the read timeout.
 func TestPeerSaysNothing(t *testing.T) {
 	inOffice(t, Config{}, func(w *world, o *office, abox, bbox *room) {
