@@ -379,6 +379,10 @@ func (s *Server) recheck() {
 		case a.now <- struct{}{}: // what was wrong may be right now
 		default:
 		}
+		again := ok && a.stop == nil && errors.Is(a.err, ErrNotRegistered)
 		a.mu.Unlock()
+		if again && s.cfg.AutoConnect && s.running {
+			s.call(a, true)
+		}
 	}
 }

@@ -698,6 +698,13 @@ func TestAutoConnect(t *testing.T) {
 		if n := len(abox.called()); n < 100 {
 			t.Errorf("gave up after %d calls", n)
 		}
+		// Registered again it is called again.
+		o.delete("bbox")
+		w.srv.Reconfigure(Live{})
+		time.Sleep(time.Minute)
+		again := o.register("bbox", "10.0.0.9", 9696)
+		w.srv.Reconfigure(Live{})
+		w.link(again)
 	})
 }
 
