@@ -16,6 +16,7 @@ import (
 	"openped/internal/admin"
 	"openped/internal/background"
 	"openped/internal/cmdline"
+	"openped/internal/rc"
 	"openped/internal/rundir"
 	"openped/internal/setting"
 )
@@ -93,7 +94,7 @@ func (c *Call) Running(err error) error {
 	if s := c.Program.command("mode", "start"); s != nil && s.Start != "" {
 		hint += " " + s.Start
 	}
-	return &cmdline.ExitError{Code: cmdline.ExitNotRunning, Err: err, Hint: hint}
+	return &cmdline.ExitError{Code: cmdline.ExitNotRunning, RC: rc.NotRunning, Err: err, Hint: hint}
 }
 
 // Confirm asks a question that only "yes" answers; -force answers it too. The

@@ -123,7 +123,7 @@ func (p *Program) refuse(c *Call) error {
 		return &cmdline.UsageError{Msg: "-name is not for -mode config"}
 	case p.setting("adminhost") != nil && v.Given("adminhost") && !cmd.Remote:
 		return &cmdline.UsageError{Msg: "-adminhost is not for " + cmd.line(), Hint: "run it on that computer"}
-	case p.setting("adminhost") != nil && v.Given("adminhost") && !v.Given("certificate"):
+	case p.setting("adminhost") != nil && v.Given("adminhost") && p.setting("certificate") != nil && !v.Given("certificate"):
 		return &cmdline.UsageError{Msg: "-adminhost needs -certificate <file>", Hint: "the certificate of the daemon there"}
 	}
 	for _, name := range cmd.Need {

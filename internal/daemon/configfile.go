@@ -174,7 +174,7 @@ func (c *Call) read() (warnings []string, err error) {
 	if c.ConfigPath, err = c.find(); err != nil || c.is("config") && c.Values.Bool("set") {
 		return nil, err
 	}
-	f, err := c.Program.read(c.ConfigPath, c.explicit())
+	f, err := c.Program.read(c.ConfigPath, c.explicit() && !c.Command.Writes)
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,7 @@ type Command struct {
 	Need       []string
 	Positional bool // takes arguments that are no flags (Call.Words)
 	AnyConfig  bool // goes on when the configuration file can not be used
+	Writes     bool // makes the configuration file if there is none
 	Remote     bool // may be meant for a daemon elsewhere, -adminhost
 	// Run is the work. Nil: it is one of the framework's, start, stop, show,
 	// config and reload of -mode. A program that adds to one of those calls

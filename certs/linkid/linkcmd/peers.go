@@ -23,7 +23,7 @@ func Peers(top string, kind linkid.Kind, help Help) []daemon.Command {
 		need = append(need, "ip")
 	}
 	return []daemon.Command{
-		{Top: top, Word: "register", Help: help.Register, Need: need, Run: p.register},
+		{Top: top, Word: "register", Help: help.Register, Need: need, Writes: true, Run: p.register},
 		{Top: top, Word: "list", Help: help.List, Run: p.list},
 		{Top: top, Word: "delete", Help: help.Delete, Need: []string{"name"}, Run: p.delete},
 	}

@@ -17,7 +17,7 @@ const (
 
 // Regen is the command -regen.
 func Regen(help string) daemon.Command {
-	return daemon.Command{Top: "regen", Help: help, Need: []string{"commonname"}, Run: regen}
+	return daemon.Command{Top: "regen", Help: help, Need: []string{"commonname"}, Writes: true, Run: regen}
 }
 
 func regen(c *daemon.Call) error {
