@@ -140,14 +140,17 @@ func (c *Client) Close() error {
 func (c *Client) Reconfigure(t Timers) {
 	c.net.clock.set(t)
 	reg := c.net.secure.registry()
-	for _, l := range c.hub.all() {
-		l.recheck(reg)
-	}
+	lines := c.hub.all()
 	for _, s := range c.slots {
-		if h, _ := s.current(); h != nil {
-			h.line.recheck(reg)
+		if h, _ := s.current(); h != nil && !h.line.parks {
+			lines = append(lines, h.line)
 		}
 	}
+	var all sync.WaitGroup
+	for _, l := range lines {
+		all.Go(func() { l.recheck(reg) })
+	}
+	all.Wait()
 }
 
 // ids returns the PED IDs of the moment.
