@@ -20,14 +20,14 @@ import (
 
 // desk is a computer with pedserver on it, in a run folder of its own.
 type desk struct {
-	t    *testing.T
-	run  string
-	port string
+	t      *testing.T
+	folder string
+	port   string
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	run, err := os.MkdirTemp("", "run") // a socket's path must be short
+	folder, err := os.MkdirTemp("", "run") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,25 +35,30 @@ func newDesk(t *testing.T) *desk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t, run, fmt.Sprint(port)}
+	d := &desk{t, folder, fmt.Sprint(port)}
 	t.Cleanup(func() {
-		if b, err := os.ReadFile(filepath.Join(run, "pedserver.lock")); err == nil {
+		if b, err := os.ReadFile(filepath.Join(folder, "pedserver.lock")); err == nil {
 			var pid int
 			if _, err := fmt.Sscan(string(b), &pid); err == nil && pid > 1 {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
-		os.RemoveAll(run)
+		os.RemoveAll(folder)
 	})
 	return d
 }
 
-// pedserver runs one command line; {run} and {port} are filled in.
 func (d *desk) pedserver(line string) (code int, stdout, stderr string) {
 	d.t.Helper()
-	words := strings.Fields(strings.NewReplacer("{run}", d.run, "{port}", d.port).Replace(line))
-	cmd := exec.Command("pedserver", words...)
-	cmd.Env = append(os.Environ(), rundir.Env+"="+d.run)
+	return d.run("pedserver", line)
+}
+
+// run runs one command line; {run} and {port} are filled in.
+func (d *desk) run(program, line string) (code int, stdout, stderr string) {
+	d.t.Helper()
+	words := strings.Fields(strings.NewReplacer("{run}", d.folder, "{port}", d.port).Replace(line))
+	cmd := exec.Command(program, words...)
+	cmd.Env = append(os.Environ(), rundir.Env+"="+d.folder)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	cmd.WaitDelay = 20 * time.Second

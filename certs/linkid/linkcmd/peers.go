@@ -37,7 +37,7 @@ func (p peers) register(c *daemon.Call) error {
 	if p.kind == linkid.Appliance {
 		hosts := v.List("ip")
 		if len(hosts) != 1 {
-			return &cmdline.UsageError{Msg: "flag -ip given twice"}
+			return &cmdline.UsageError{Msg: "-appliance register takes one -ip"}
 		}
 		peer.Host = hosts[0]
 		if v.Given("port") { // the file's is this daemon's own
