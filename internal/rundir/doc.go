@@ -1,5 +1,6 @@
 // Package rundir says where the daemons keep their sockets, locks, logs,
-// configuration and identity (docs/SPEC.md, "Local sockets" and "Folders"):
+// configuration and identity (docs/SPEC.md, "Local sockets" and
+// "Configuration files"):
 //
 //	                run                          state (logs)
 //	OPENPED_RUNDIR  that folder                  that folder
