@@ -100,15 +100,16 @@ func (s *Server) handle(ctx context.Context, c net.Conn, guest *strangers.Guest)
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	who := caller{from: strangers.AddrOf(c.RemoteAddr()), addr: c.RemoteAddr().String()}
 	by := time.Now().Add(s.live.now().ReadTimeout)
-	l, err := s.meet(ctx, c, &who, by)
+	l, err := s.meet(ctx, c, guest, &who, by)
 	var hello protocol.Hello
 	if err == nil {
 		hello, err = l.hello(by)
 	}
 	var b protocol.Body
 	if err == nil {
-		guest.Heard()
+		guest.Asked()
 		b, err = l.recv(by)
+		guest.Heard()
 	}
 	switch {
 	case !stop():
@@ -139,7 +140,7 @@ func (s *Server) handle(ctx context.Context, c net.Conn, guest *strangers.Guest)
 
 // meet finds out whether a caller speaks TLS, and then who he is. The link is
 // there in any case, for a last word.
-func (s *Server) meet(ctx context.Context, c net.Conn, who *caller, by time.Time) (*link, error) {
+func (s *Server) meet(ctx context.Context, c net.Conn, guest *strangers.Guest, who *caller, by time.Time) (*link, error) {
 	l := &link{Conn: c, raw: c, live: &s.live}
 	_ = c.SetReadDeadline(by)
 	p, first, err := strangers.Peek(c)
@@ -162,9 +163,11 @@ func (s *Server) meet(ctx context.Context, c net.Conn, who *caller, by time.Time
 	case tls == TLSOff:
 		return l, errNoTLS
 	}
+	guest.Heard()
 	if !s.limits.Known(who.from) && !s.shakes.Wait(ctx, time.Until(by)) {
 		return l, errCrowded
 	}
+	guest.Asked()
 	tctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
 	t, err := linkid.Server(tctx, p, id, s.cfg.Peers())

@@ -39,7 +39,7 @@ type Server struct {
 // millisecond, a TLS handshake some milliseconds.
 const (
 	refuseEvery = 2 * time.Millisecond
-	shakeEvery  = 100 * time.Millisecond
+	shakeEvery  = 50 * time.Millisecond
 	maxLeaving  = 8
 )
 

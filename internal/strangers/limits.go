@@ -50,12 +50,16 @@ func NewLimits(places, perAddress int) *Limits {
 // Who means to talk does so at once: his first words come with the connection.
 const patience = 100 * time.Millisecond
 
+// answerTime is the same for one who was asked something: his answer takes as
+// long as the way to him and back.
+const answerTime = time.Second
+
 // Guest is one connection that has not proved itself.
 type Guest struct {
 	l      *Limits
 	e      *address
 	c      net.Conn
-	silent time.Time // since when; zero while it may take its time
+	silent time.Time // since when, or later for more patience; zero while it may take its time
 	gone   bool
 }
 
@@ -101,11 +105,15 @@ func (l *Limits) giveWay(among func(*Guest) bool) bool {
 	return true
 }
 
-// Heard notes that the guest has said what it has to say first.
+// Heard notes that the guest has said what it has to say: it is our turn.
 func (g *Guest) Heard() { g.l.mu.Lock(); g.silent = time.Time{}; g.l.mu.Unlock() }
 
 // Asked notes that it is the guest's turn again: its silence begins.
-func (g *Guest) Asked() { g.l.mu.Lock(); g.silent = time.Now(); g.l.mu.Unlock() }
+func (g *Guest) Asked() {
+	g.l.mu.Lock()
+	g.silent = time.Now().Add(answerTime - patience)
+	g.l.mu.Unlock()
+}
 
 // Told notes that the guest has had its last word and only its hanging up is
 // waited for: it gives way to the next who comes.

@@ -119,6 +119,11 @@ func TestSilenceGivesWay(t *testing.T) {
 		if come(netip.MustParseAddr("10.0.1.2")) {
 			t.Error("one who talks had to give way")
 		}
+		guests[6].Asked()
+		time.Sleep(answerTime - time.Millisecond)
+		if come(netip.MustParseAddr("10.0.1.2")) {
+			t.Error("one who was asked had no time to answer")
+		}
 		guests[6].Told()
 		if !come(netip.MustParseAddr("10.0.1.2")) || !conns[6].closed {
 			t.Error("who was told the last word keeps his place")
