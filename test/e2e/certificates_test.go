@@ -62,6 +62,17 @@ func usual(t *testing.T, name string) *host {
 	return newHost(t, name, elliptic.P521(), -time.Hour, time.Hour, nil)
 }
 
+// config is TLS as he does it. Nobody shows no certificate.
+func (h *host) config(service string) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true, ClientAuth: tls.RequestClientCert, NextProtos: []string{service}}
+	if h != nil {
+		cert := tls.Certificate{Certificate: h.chain, PrivateKey: h.key}
+		c.Certificates = []tls.Certificate{cert}
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
+	}
+	return c
+}
+
 // file writes the certificate.
 func (h *host) file(t *testing.T, l *lab.Lab) string {
 	t.Helper()
@@ -191,12 +202,7 @@ func (i *impostor) meet(c net.Conn, calls bool, service string) seen {
 }
 
 func (i *impostor) speak(c net.Conn, calls bool, service string) ([]byte, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true, ClientAuth: tls.RequestClientCert, NextProtos: []string{service}}
-	if i.shows != nil {
-		cert := tls.Certificate{Certificate: i.shows.chain, PrivateKey: i.shows.key}
-		cfg.Certificates = []tls.Certificate{cert}
-		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
-	}
+	cfg := i.shows.config(service)
 	if i.bend != nil {
 		i.bend(cfg)
 	}
@@ -247,15 +253,18 @@ func logs(t *testing.T, path, word string) {
 
 // listened plays the matrix to a daemon that listens.
 func (w *world) listened(t *testing.T, port int, log, service string) {
+	dial := func(t *testing.T) net.Conn {
+		c, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
 	var flight []string
 	rows := append([]impostor{{word: "no_certificate"}}, w.rows...)
 	for _, row := range rows {
 		t.Run(row.word, func(t *testing.T) {
-			c, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := row.meet(c, true, service)
+			s := row.meet(dial(t), true, service)
 			want := flight
 			switch {
 			case flight == nil: // the first sees what all see: a ServerHello, a record that means nothing, and five that are encrypted
@@ -270,11 +279,29 @@ func (w *world) listened(t *testing.T, port int, log, service string) {
 			logs(t, log, row.word)
 		})
 	}
+	t.Run("accepted", func(t *testing.T) {
+		w.accepted(t, tls.Client(dial(t), w.good.config(service)))
+	})
 }
 
-// called plays the matrix to a daemon that calls: call makes it call port, and
-// returns what it said about that.
-func (w *world) called(t *testing.T, l net.Listener, log string, call func(meant string) (out string, code int)) {
+// accepted is the control: the registered host is taken. The daemon waits for
+// what he has to say, or says something itself.
+func (w *world) accepted(t *testing.T, c *tls.Conn) {
+	t.Helper()
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	err := c.Handshake()
+	if err == nil {
+		_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		_, err = c.Read(make([]byte, 1))
+	}
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("control: %v", err)
+	}
+}
+
+// called plays the matrix to a daemon that calls l: command makes it do so.
+func (w *world) called(t *testing.T, at *lab.Lab, l net.Listener, log string, command func(meant string) []string) {
 	rows := append([]impostor{
 		{word: "wrong_name", shows: w.other},
 		{word: "not_tls", says: "220 smtp.example.org ready\r\n"},
@@ -294,8 +321,9 @@ func (w *world) called(t *testing.T, l net.Listener, log string, call func(meant
 				}
 				got <- row.meet(c, false, "openped-link")
 			}()
-			out, code := call(row.meant)
-			if code != failed || strings.Contains(out, "example.org") {
+			args := command(row.meant)
+			out, err := at.Run(args[0], args[1:]...)
+			if code := lab.ExitCode(err); code != failed || strings.Contains(out, "example.org") {
 				t.Errorf("exit code %d: %s", code, out)
 			}
 			var s seen
@@ -314,6 +342,20 @@ func (w *world) called(t *testing.T, l net.Listener, log string, call func(meant
 			logs(t, log, row.word)
 		})
 	}
+	t.Run("accepted", func(t *testing.T) {
+		args := command("good")
+		if _, err := at.Start("control", nil, args[0], args[1:]...); err != nil {
+			t.Fatal(err)
+		}
+		if d, ok := l.(*net.TCPListener); ok {
+			_ = d.SetDeadline(time.Now().Add(5 * time.Second))
+		}
+		c, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.accepted(t, tls.Server(c, w.good.config("openped-link")))
+	})
 }
 
 // identity makes the daemon's own.
@@ -375,9 +417,8 @@ func TestCertificates(t *testing.T) {
 			}
 		}
 		t.Cleanup(func() { _, _ = l.Run("pedserver", "-mode", "stop") })
-		w.called(t, at, l.Path("pedserver.log"), func(meant string) (string, int) {
-			out, err := l.Run("pedserver", "-mode", "connect", "-name", meant)
-			return out, lab.ExitCode(err)
+		w.called(t, l, at, l.Path("pedserver.log"), func(meant string) []string {
+			return []string{"pedserver", "-mode", "connect", "-name", meant}
 		})
 	})
 	t.Run("pedclient listens", func(t *testing.T) {
@@ -402,9 +443,8 @@ func TestCertificates(t *testing.T) {
 		identity(t, l, "pedclient")
 		w.register(t, l, "pedclient", "pedClient.conf", "pedserver", linkid.PEDServer)
 		l.StartClient()
-		w.called(t, at, l.Path("pedclient.log"), func(meant string) (string, int) {
-			out, err := l.Run("hsmcm", "ped", "connect", "-ip", "127.0.0.1", "-port", port, "-pedserver", meant)
-			return out, lab.ExitCode(err)
+		w.called(t, l, at, l.Path("pedclient.log"), func(meant string) []string {
+			return []string{"hsmcm", "ped", "connect", "-ip", "127.0.0.1", "-port", port, "-pedserver", meant}
 		})
 	})
 }
