@@ -293,6 +293,28 @@ func TestReconfigure(t *testing.T) {
 	}
 }
 
+// The pause between the pieces of a frame reaches the PED that is in use, and one
+// that is plugged in later.
+func TestWriteDelayReachesThePED(t *testing.T) {
+	m := &mute{}
+	inWorld(t, Config{Live: Live{PedWriteDelay: 50 * time.Microsecond}}, func(w *world) {
+		m.closed = make(chan struct{}, 100)
+		w.plug.set(false)
+		time.Sleep(time.Second)
+		w.plug.other = m
+		w.plug.set(true)
+		time.Sleep(time.Second)
+		if d := time.Duration(m.delay.Load()); d != 50*time.Microsecond {
+			t.Errorf("%v at the start", d)
+		}
+		w.srv.Reconfigure(Live{PedWriteDelay: 2 * time.Millisecond})
+		synctest.Wait()
+		if d := time.Duration(m.delay.Load()); d != 2*time.Millisecond {
+			t.Errorf("%v while in use", d)
+		}
+	})
+}
+
 // A registration that is deleted takes the connection with it.
 func TestDeletedWhileServed(t *testing.T) {
 	for name, still := range map[string]bool{"abox": false, "bbox": true} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,13 +205,16 @@ func TestPEDLostAndBack(t *testing.T) {
 }
 
 // mute is a PED that takes everything and answers nothing.
-type mute struct{ closed chan struct{} }
+type mute struct {
+	closed chan struct{}
+	delay  atomic.Int64
+}
 
 func (m *mute) Info() usbped.Info {
 	return usbped.Info{Serial: "P1", Firmware: "2.9.0", Software: true}
 }
 func (m *mute) Send(ctx context.Context, _ []byte) error { <-ctx.Done(); return ctx.Err() }
-func (m *mute) SetWriteDelay(time.Duration)              {}
+func (m *mute) SetWriteDelay(d time.Duration)            { m.delay.Store(int64(d)) }
 func (m *mute) Cancel(context.Context) error             { return nil }
 func (m *mute) Close() error                             { m.closed <- struct{}{}; return nil }
 func (m *mute) Recv(ctx context.Context) (usbped.Message, error) {
