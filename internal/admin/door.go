@@ -5,10 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,10 +158,10 @@ func (d *door) remote(secure Secure) func(net.Conn, *sync.WaitGroup) {
 			return
 		}
 		all.Go(func() {
-			sc, name, err := d.handshake(c, secure, pace)
+			sc, name, err := d.handshake(c, g, secure, pace)
 			if err != nil {
 				g.Leave()
-				d.refuse(c, "refused administration over the network", "from", from, "err", err)
+				d.refuse(c, "refused administration over the network"+reason(err), "from", from, "err", err)
 				return
 			}
 			d.limits.Proved(from)
@@ -171,43 +171,37 @@ func (d *door) remote(secure Secure) func(net.Conn, *sync.WaitGroup) {
 	}
 }
 
+// reason is the word of an error that has one for the log, so that a line for one
+// reason does not keep another's from being written.
+func reason(err error) string {
+	if v, ok := errors.AsType[interface {
+		error
+		slog.LogValuer
+	}](err); ok {
+		word, _, _ := strings.Cut(v.LogValue().String(), ":")
+		return ": " + word
+	}
+	return ""
+}
+
 // handshake authenticates whoever called, in his turn and within handshakeTime.
-func (d *door) handshake(c net.Conn, secure Secure, pace *strangers.Pace) (net.Conn, string, error) {
+func (d *door) handshake(c net.Conn, g *strangers.Guest, secure Secure, pace *strangers.Pace) (net.Conn, string, error) {
 	ctx, cancel := context.WithTimeout(d.end, handshakeTime)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
-	b := &begun{Conn: c}
-	if err := b.wait(); err != nil {
+	begun, _, err := strangers.Peek(c)
+	if err != nil {
 		return nil, "", errors.New("said nothing")
 	}
-	if !pace.Wait(ctx, handshakeWait) {
+	g.Heard() // it is we who make it wait
+	if !d.limits.Known(strangers.AddrOf(c.RemoteAddr())) && !pace.Wait(ctx, handshakeWait) {
 		return nil, "", errors.New("too many handshakes at a time")
 	}
-	sc, name, err := secure(ctx, b)
+	g.Asked()
+	sc, name, err := secure(ctx, begun)
 	if err == nil && !stop() {
 		err = ctx.Err()
 	}
 	return sc, name, err
-}
-
-// begun is a connection whose first byte has been waited for.
-type begun struct {
-	net.Conn
-	first [1]byte
-	full  bool
-}
-
-func (b *begun) wait() error {
-	_, err := io.ReadFull(b.Conn, b.first[:])
-	b.full = err == nil
-	return err
-}
-
-func (b *begun) Read(p []byte) (int, error) {
-	if b.full && len(p) > 0 {
-		p[0], b.full = b.first[0], false
-		return 1, nil
-	}
-	return b.Conn.Read(p)
 }
