@@ -18,6 +18,7 @@ var jumped = [][]string{{"pedserver"}, {"pedclient"}, {"softped"}, lab.Programs}
 // that is open, not for a dialogue that runs, not for the next connect. Times are
 // told truly: no negative one, none of a day.
 func TestClockJumps(t *testing.T) {
+	asked(t)
 	for _, by := range []time.Duration{day, -day} {
 		for _, who := range jumped {
 			name := who[0]
@@ -26,7 +27,9 @@ func TestClockJumps(t *testing.T) {
 			}
 			t.Run(name+by.String(), func(t *testing.T) {
 				asked(t)
-				l := begin(t, lab.Options{Clock: true})
+				// All at once: with links that PEDserver makes, whose certificates
+				// have a beginning and an end.
+				l := begin(t, lab.Options{Clock: true, Peer: len(who) > 1})
 				l.SetClock(by, who...) // connected and idle
 				time.Sleep(1500 * time.Millisecond)
 				rackSays(t, l, connected)
@@ -48,6 +51,13 @@ func TestClockJumps(t *testing.T) {
 				l.Must("ped disconnect", lab.People{})
 
 				l.SetClock(by, who...) // between two sessions
+				if len(who) > 1 {
+					for _, mode := range []string{"disconnect", "connect"} {
+						if out, err := l.Run("pedserver", "-mode", mode, "-name", lab.Rack); err != nil {
+							t.Fatalf("%v\n%s", err, out)
+						}
+					}
+				}
 				connect(t, l)
 				unharmed(t, l)
 				trueTimes(t, l)

@@ -20,6 +20,9 @@ const wantedEnv = "OPENPED_FAULTS"
 const (
 	lossBound = 3*time.Second + room
 	room      = 7 * time.Second // a busy machine
+
+	// A link that PEDserver made is tried again after 1, 2, 4 … 30 s.
+	returnBound = 30*time.Second + room
 )
 
 const login = "role login -name so"
@@ -39,8 +42,40 @@ func begin(t *testing.T, o lab.Options) *lab.Lab {
 	t.Helper()
 	o.From = lab.Prepared(t, 1)
 	l := lab.Start(t, o)
+	if o.Peer {
+		l.Link()
+	}
 	connect(t, l)
+	// The HSM proves itself a moment after the connect. Until then it is a stranger
+	// to pedserver, and a fault would be taken for a stranger's.
+	l.Poll(0, "the HSM known to pedserver", func() error {
+		st, err := l.ServerStatus()
+		if err == nil && (st.Client == nil || !st.Client.Proven) {
+			err = errShows("a stranger")
+		}
+		return err
+	})
 	return l
+}
+
+// back waits until the slot has its PED again: over a link that PEDserver made it
+// comes by itself, else somebody has to connect.
+func back(t *testing.T, l *lab.Lab, peer bool) {
+	t.Helper()
+	if !peer {
+		connect(t, l)
+		return
+	}
+	mark := l.PED().Mark()
+	l.Poll(returnBound, "the slot served again", func() error {
+		out, err := l.HSMCM("ped", "show")
+		return missing(out, err, []string{connected})
+	})
+	for _, s := range l.PED().Since(mark) {
+		if strings.HasPrefix(s.ID, "key.") || strings.HasPrefix(s.ID, "login.") || strings.HasPrefix(s.ID, "otp.") {
+			t.Errorf("a person was asked for %s", s.ID)
+		}
+	}
 }
 
 // connect connects, as soon as both sides are ready for it.

@@ -14,6 +14,7 @@ const answerBound = 5*time.Second + room
 // A pedserver that is stopped is lost to the HSM after 3 s, whoever waits at the
 // PED is told, and when it goes on it serves again.
 func TestPedserverIsStopped(t *testing.T) {
+	asked(t)
 	t.Run("idle", func(t *testing.T) {
 		asked(t)
 		l := begin(t, lab.Options{})
@@ -50,6 +51,7 @@ func TestPedserverIsStopped(t *testing.T) {
 // A pedclient that is stopped gives its PED back after 3 s, so that another HSM
 // could have it; when it goes on it knows that the PED is gone.
 func TestPedclientIsStopped(t *testing.T) {
+	asked(t)
 	for name, screen := range map[string]string{"idle": "", "mid-dialogue": "login.pin"} {
 		t.Run(name, func(t *testing.T) {
 			asked(t)
@@ -89,6 +91,7 @@ func TestPedclientIsStopped(t *testing.T) {
 // A PED that does not answer any more, plugged in as it is, is told from one that
 // is there; it is found again when it comes to.
 func TestPEDIsMute(t *testing.T) {
+	asked(t)
 	t.Run("idle", func(t *testing.T) {
 		asked(t)
 		l := begin(t, lab.Options{})

@@ -14,6 +14,7 @@ import (
 // recognised, also when its process id belongs to somebody else by now, who is
 // left in peace.
 func TestStartAfterACrash(t *testing.T) {
+	asked(t)
 	for _, program := range []string{"pedserver", "pedclient"} {
 		t.Run(program, func(t *testing.T) {
 			asked(t)
@@ -80,7 +81,7 @@ func alive(pid int) bool {
 func TestStartAfterACrashElsewhere(t *testing.T) {
 	asked(t)
 	o := newOffice(t)
-	l := begin(t, o.options())
+	l := begin(t, o.options(false))
 	l.Server().Kill()
 	o.desk.Remove("eth0", deskAddr+"/24")
 	o.desk.Add("eth0", "10.43.0.99/24")
