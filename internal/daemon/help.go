@@ -15,7 +15,11 @@ import (
 func (p *Program) help(w io.Writer, about []string) error {
 	text := p.Help
 	switch top := len(about) > 0 && p.isTop(about[0]); {
-	case len(about) == 0, len(about) == 1 && top: // "-appliance -help" too
+	case len(about) == 0:
+	case len(about) == 1 && top: // "-regen -help"; "-appliance -help" is about the program
+		if name, word, _, err := cmdline.Choose(about, p.tops()); err == nil {
+			text = p.command(name, word).Help
+		}
 	case len(about) == 1 && about[0] == "all":
 		text = "\nThe flags of all commands; each command takes each of them.\n\n" + FlagList(p.Table)
 	case top:

@@ -22,7 +22,7 @@ PEDservers that call this host (peer-to-peer):
   pedclient -pedserver register|list|delete      who may call
   pedclient -administrator register|list|delete  who may use the admin port
 
-"pedclient -mode start -help" explains a command, "pedclient -help all" all flags
+pedclient -mode start -help explains a command, pedclient -help all all flags.
 Exit codes: 0 done, 1 wrong command line, 2 failed, 3 not running.
 `
 
@@ -224,7 +224,8 @@ Forgets a registered PEDserver after asking.
 const helpAdministratorRegister = `
 pedclient -administrator register -name <name> -certificate <file>
 
-Registers somebody who may use the admin port from another computer (-eadmin 1).
+Registers somebody who may use the admin port from another computer while
+that is open.
 
   -name <name>            what to call him here: letters, digits, . _ -
   -certificate <file>     his certificate (-regen on his computer says where it

@@ -22,7 +22,7 @@ HSM hosts that this PEDserver calls itself (peer-to-peer):
 
   pedserver -administrator register|list|delete  who may use the admin port
 
-"pedserver -mode start -help" explains a command, "pedserver -help all" all flags
+pedserver -mode start -help explains a command, pedserver -help all all flags.
 Exit codes: 0 done, 1 wrong command line, 2 failed, 3 not running.
 `
 
@@ -182,7 +182,8 @@ connection to it ends that.
 const helpAdministratorRegister = `
 pedserver -administrator register -name <name> -certificate <file>
 
-Registers somebody who may use the admin port from another computer (-eadmin 1).
+Registers somebody who may use the admin port from another computer while
+that is open.
 
   -name <name>            what to call him here: letters, digits, . _ -
   -certificate <file>     his certificate (-regen on his computer says where it

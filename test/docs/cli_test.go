@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"openped/hsmcm"
+	"openped/internal/daemon"
+	"openped/internal/rc"
+	"openped/internal/setting"
 	pedclient "openped/pedclient/cli"
 	pedserver "openped/pedserver/cli"
 	"openped/protocol/hsmapi"
@@ -41,8 +45,7 @@ var (
 	flagSpan = regexp.MustCompile("`-(\\w+)")
 )
 
-// flagsIn are the flags of help lines; sameAs are those a page may name beside
-// them: other spellings, and flags that every mode has.
+// flagsIn are the flags that a text names.
 func flagsIn(re *regexp.Regexp, text string) map[string]bool {
 	all := map[string]bool{}
 	for _, m := range re.FindAllStringSubmatch(text, -1) {
@@ -51,48 +54,137 @@ func flagsIn(re *regexp.Regexp, text string) map[string]bool {
 	return all
 }
 
-// TestHelpFits: what a daemon prints when it is asked for help fits a terminal.
-func TestHelpFits(t *testing.T) {
-	for _, c := range [][]string{
-		{"pedserver"}, {"pedserver", "-help"}, {"pedserver", "-mode", "start", "-help"}, {"pedserver", "-mode", "stop", "-help"},
-		{"pedclient"}, {"pedclient", "-help"}, {"pedclient", "-mode", "start", "-help"}, {"pedclient", "-mode", "createhsm", "-help"},
-	} {
-		text := help(t, c[0], c[1:]...)
-		if n := strings.Count(text, "\n"); n > 23 { // and the next prompt
-			t.Errorf("%v: %d lines", c, n)
-		}
-		for line := range strings.Lines(text) {
-			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
-				t.Errorf("%v: %d columns: %s", c, n, line)
+// daemons are the programs whose command line is a table.
+var daemons = []*daemon.Program{pedserver.Program, pedclient.Program}
+
+// line is a command as one types it: "-mode start", "-regen".
+func line(c daemon.Command) []string {
+	if c.Word == "" {
+		return []string{"-" + c.Top}
+	}
+	return []string{"-" + c.Top, c.Word}
+}
+
+// nameOf is a command as the table of settings calls it: "start", "appliance
+// list", "regen".
+func nameOf(c daemon.Command) string {
+	if c.Top == "mode" {
+		return c.Word
+	}
+	return strings.TrimSpace(c.Top + " " + c.Word)
+}
+
+// TestHelp: what a daemon prints when it is asked for help fits a terminal, and
+// names the flags that the table gives the command, and no other.
+func TestHelp(t *testing.T) {
+	for _, p := range daemons {
+		fits(t, p.Name, help(t, p.Name))
+		fits(t, p.Name+" -help", help(t, p.Name, "-help"))
+		for _, c := range p.Commands {
+			what := p.Name + " " + strings.Join(line(c), " ")
+			text := help(t, p.Name, append(line(c), "-help")...)
+			fits(t, what, text)
+			named := flagsIn(helpFlag, commandSpan.ReplaceAllString(text, ""))
+			for _, s := range p.Table {
+				if in := slices.Contains(s.In, nameOf(c)); in != named[s.Name] {
+					t.Errorf("%s: the table has -%s for it: %v; its help names it: %v", what, s.Name, in, named[s.Name])
+				}
+				delete(named, s.Name)
+			}
+			for f := range named {
+				t.Errorf("%s: the help names -%s, which is no flag", what, f)
 			}
 		}
 	}
 }
 
-// TestFlags: the tables of a page have the flags of -help all, mode by mode.
-func TestFlags(t *testing.T) {
-	spellings := map[string]bool{"logfilename": true, "blank": true} // other names of -logfile and -newkeys
-	for _, program := range []string{"pedserver", "pedclient"} {
-		page := load(t, "docs/cli/"+program+".md")
-		for part := range strings.SplitSeq(help(t, program, "-help", "all"), "\n\n"+program+" -mode ") {
-			mode, flags, ok := strings.Cut(part, " [options]\n")
-			if !ok {
-				continue
-			}
-			compareFlags(t, program+" -mode "+mode, page, mode, flagsIn(flagLine, flags), spellings)
-		}
-	}
-	compareFlags(t, "softped", load(t, "docs/cli/softped.md"), "", flagsIn(flagLine, help(t, "softped", "-help")), spellings)
-}
+// commandSpan is a command in a text, in full or as another mentions it.
+var commandSpan = regexp.MustCompile(`(?:ped(?:server|client) |[("])-\w+(?: [a-z]+)?(?:\s+-help)?`)
 
-func compareFlags(t *testing.T, what string, p *page, mode string, have, spellings map[string]bool) {
+var helpFlag = regexp.MustCompile(`(?:^|[\s([])-([a-z][a-z_]*)\b`)
+
+func fits(t *testing.T, what, text string) {
 	t.Helper()
-	tables, text := "", ""
-	for _, s := range p.sections {
-		text += s.text
-		if mode != "" && s.title != mode {
+	if n := strings.Count(text, "\n"); n > 23 { // and the next prompt
+		t.Errorf("%s: %d lines", what, n)
+	}
+	for line := range strings.Lines(text) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+			t.Errorf("%s: %d columns: %s", what, n, line)
+		}
+	}
+}
+
+// TestFlagTables: the table of a daemon's page has a row for each flag, in the
+// program's order, with its spellings, range, default, key, when it is taken, and
+// the commands that list it.
+func TestFlagTables(t *testing.T) {
+	for _, p := range daemons {
+		rows := load(t, "docs/cli/"+p.Name+".md").section(t, "Flags").table(t, "flag", "values", "default", "key in the file", "taken", "listed by", "what").rows
+		for i, s := range p.Table {
+			want := flagRow(s)
+			if i >= len(rows) || strings.Join(rows[i][:len(want)], "|") != strings.Join(want, "|") {
+				t.Errorf("%s, row %d: want\n| %s | %s |", p.Name, i+1, strings.Join(want, " | "), s.Usage)
+			}
+		}
+		if len(rows) != len(p.Table) {
+			t.Errorf("%s: %d rows for %d flags", p.Name, len(rows), len(p.Table))
+		}
+	}
+	compareFlags(t, load(t, "docs/cli/softped.md"), flagsIn(flagLine, help(t, "softped", "-help")))
+}
+
+// flagRow is what a row says of a flag, but for the words.
+func flagRow(s *setting.Setting) []string {
+	flag := "`-" + s.Name
+	if s.Value != "" {
+		flag += " <" + s.Value + ">"
+	}
+	flag += "`"
+	for _, a := range s.Aliases {
+		flag += ", `-" + a + "`"
+	}
+	values := s.Range()
+	switch {
+	case s.Kind == setting.Switch:
+		values = "switch"
+	case s.Kind == setting.Path:
+		values = "path"
+	case values == "":
+		values = "text"
+	}
+	if s.Many {
+		values += ", repeatable"
+	}
+	def, key, taken := s.Default, "", "command line"
+	if def == "" {
+		def = "none"
+		if s.Kind == setting.Switch {
+			def = "off"
+		}
+	}
+	if s.Key != "" {
+		key, taken = "`"+s.Key+"`", "at the start"
+		if s.Live {
+			taken = "live"
+		}
+	}
+	var in []string
+	for _, c := range s.In {
+		if top, word, ok := strings.Cut(c, " "); ok && len(in) > 0 && strings.HasPrefix(in[len(in)-1], top+" ") {
+			in[len(in)-1] += "/" + word
 			continue
 		}
+		in = append(in, c)
+	}
+	return []string{flag, values, def, key, taken, strings.Join(in, ", ")}
+}
+
+// compareFlags: a page has the flags of a help text, and no others.
+func compareFlags(t *testing.T, p *page, have map[string]bool) {
+	t.Helper()
+	tables := ""
+	for _, s := range p.sections {
 		for _, tab := range s.tables() {
 			if tab.header[0] != "flag" {
 				continue
@@ -104,15 +196,28 @@ func compareFlags(t *testing.T, what string, p *page, mode string, have, spellin
 	}
 	named := flagsIn(flagSpan, tables)
 	for f := range have {
-		// Modes other than start and createhsm take flags of start's table.
-		if !named[f] && (tables != "" || !strings.Contains(text, "`-"+f)) {
-			t.Errorf("%s: the page has no -%s", what, f)
+		if !named[f] {
+			t.Errorf("%s has no -%s", p.name, f)
 		}
 	}
 	for f := range named {
-		if !have[f] && !spellings[f] && f != "version" && f != "help" {
-			t.Errorf("%s: the page has -%s, the program has not", what, f)
+		if !have[f] && f != "blank" && f != "version" && f != "help" { // -blank is -newkeys
+			t.Errorf("%s has -%s, the program has not", p.name, f)
 		}
+	}
+}
+
+// TestReturnCodes: the page has every code, with its number and its name.
+func TestReturnCodes(t *testing.T) {
+	rows := load(t, "docs/cli/return-codes.md").section(t, "Codes").table(t, "number", "name", "when").rows
+	all := rc.All()
+	for i, c := range all {
+		if i >= len(rows) || bare(rows[i][0])+" "+bare(rows[i][1]) != c.String() || rows[i][2] == "" {
+			t.Errorf("row %d: want %s", i+1, c)
+		}
+	}
+	if len(rows) != len(all) {
+		t.Errorf("%d rows for %d codes", len(rows), len(all))
 	}
 }
 
