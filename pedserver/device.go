@@ -102,9 +102,19 @@ func (p *ped) open(ctx context.Context) (usbped.Device, error) {
 	p.mu.Lock()
 	p.dev, p.reason, p.state, p.busy = dev, "", nil, time.Time{}
 	p.mu.Unlock()
+	p.pace()
 	i := dev.Info()
 	p.log.Info("PED connected", "device", p.cfg.Opener.String(), "serial", i.Serial, "firmware", i.Firmware, "software", i.Software)
 	return dev, nil
+}
+
+// pace sets the pause between the pieces of a frame to what is in force.
+func (p *ped) pace() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dev != nil {
+		p.dev.SetWriteDelay(p.live.now().PedWriteDelay)
+	}
 }
 
 // serve reads what dev says, and asks every second whether it still lives,
@@ -119,13 +129,9 @@ func (p *ped) serve(ctx context.Context, dev usbped.Device) error {
 		t := time.NewTicker(time.Second)
 		defer t.Stop()
 		for {
-			now := p.live.now()
-			dev.SetWriteDelay(now.PedWriteDelay)
 			select {
 			case <-ctx.Done():
 				return
-			case <-now.changed:
-				continue
 			case <-t.C:
 			}
 			if err := bounded(ctx, usbped.PongTimeout+time.Second, dev.Ping); err != nil {

@@ -108,5 +108,6 @@ func (s *Server) run(ctx context.Context, on bool) {
 // too. Links that they, or the registry of now, no longer permit are ended.
 func (s *Server) Reconfigure(l Live) {
 	s.live.set(l)
+	s.ped.pace()
 	s.recheck()
 }
