@@ -39,7 +39,10 @@ func daemon(dir, how string) int {
 		return 1
 	}
 	d := &Daemon{Name: "x", Instance: i, Log: nowhere, ShutdownTimeout: 2 * time.Second,
-		Endpoints: map[string]Handler{"GET /v1/show": Get(func(context.Context) (any, error) { return 1, nil })},
+		Endpoints: map[string]Handler{
+			"GET /v1/show": Get(func(context.Context) (any, error) { return 1, nil }),
+			"POST /v1/say": Get(func(context.Context) (any, error) { return fmt.Fprintln(os.Stderr, "to nobody") }),
+		},
 		Hangup:    func() { _ = os.WriteFile(filepath.Join(dir, "hangup"), nil, 0o600) }}
 	err = d.Run(context.Background(), func() { fmt.Println("ready") }, func(ctx context.Context) error {
 		<-ctx.Done()
@@ -60,6 +63,15 @@ func process(t *testing.T, d rundir.Dirs, how string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ADMIN_TEST_DAEMON="+d.Run, "ADMIN_TEST_HOW="+how)
 	cmd.Stderr = os.Stderr
+	if how == "unheard" {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stderr = w
+		r.Close()
+		defer w.Close()
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +137,26 @@ func TestStopAnyhow(t *testing.T) {
 		if err := Stop(t.Context(), d, "x", timeout, false); err != nil {
 			t.Errorf("%s: stop of the next: %v", name, err)
 		}
+	}
+}
+
+// TestNobodyReadsTheLog: the journal that reads standard error has died.
+func TestNobodyReadsTheLog(t *testing.T) {
+	d := dirs(t)
+	cmd := process(t, d, "unheard")
+	go func() { _, _ = cmd.Process.Wait() }()
+	c, err := NewClient(d, "x", 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Post(t.Context(), "/v1/say", nil, nil); err == nil || errors.Is(err, ErrNotRunning) {
+		t.Errorf("it was written to somebody: %v", err)
+	}
+	if err := c.Get(t.Context(), "/v1/show", new(int)); err != nil {
+		t.Errorf("it ended with its reader: %v", err)
+	}
+	if err := Stop(t.Context(), d, "x", 4*time.Second, false); err != nil {
+		t.Error(err)
 	}
 }
 

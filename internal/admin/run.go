@@ -38,6 +38,7 @@ func (d *Daemon) Run(ctx context.Context, ready func(), serve func(context.Conte
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // a journal that is gone is no reason to end
 	l, err := d.Instance.Listen(d.Name+".sock", 0o660)
 	if err != nil {
 		return err
