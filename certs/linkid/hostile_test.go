@@ -46,6 +46,21 @@ func recorded(t testing.TB, a, b *Identity) (client, server []byte) {
 	return dt.written(), st.written()
 }
 
+// TestNoNames: what goes over the wire in the clear does not say who speaks.
+//
+// Rule out: in attempt.config, set ServerName.
+func TestNoNames(t *testing.T) {
+	a, b := newID(t, "alpha.example.org"), newID(t, "beta.example.org")
+	client, server := recorded(t, a, b)
+	for _, id := range []*Identity{a, b} {
+		for _, what := range [][]byte{[]byte(id.CommonName), id.Cert.RawSubjectPublicKeyInfo} {
+			if bytes.Contains(client, what) || bytes.Contains(server, what) {
+				t.Errorf("%s can be read", id.CommonName)
+			}
+		}
+	}
+}
+
 // FuzzPeer: whatever comes, in whatever role, there is a refusal with a reason,
 // no alert, and no panic.
 func FuzzPeer(f *testing.F) {
@@ -125,20 +140,19 @@ func TestTamper(t *testing.T) {
 	try := func(fromClient bool, at int) {
 		d, s := pair(t)
 		dt, st := &tape{Conn: d}, &tape{Conn: s}
-		clientEnd, serverEnd := net.Conn(dt), net.Conn(st)
 		if fromClient {
-			clientEnd = &tamperer{dt, at}
+			dt.Conn = &tamperer{d, at}
 		} else {
-			serverEnd = &tamperer{st, at}
+			st.Conn = &tamperer{s, at}
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		done := make(chan result, 1)
 		go func() {
-			c, err := Server(ctx, serverEnd, a, registry(PEDServer, b))
+			c, err := Server(ctx, st, a, registry(PEDServer, b))
 			done <- result{c, err}
 		}()
-		c, err := Client(ctx, clientEnd, b, registry(Appliance, a), "")
+		c, err := Client(ctx, dt, b, registry(Appliance, a), "")
 		r := <-done
 		if r.err == nil {
 			r.conn.Write([]byte("secret"))
