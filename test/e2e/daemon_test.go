@@ -22,7 +22,7 @@ func TestSecondInstance(t *testing.T) {
 	pid := func(p *lab.Process) string { return fmt.Sprint("process ", p.PID()) }
 	for _, c := range []wrong{
 		{"the same again", "pedserver", fmt.Sprintf("-mode start -ip 127.0.0.1 -port %d -peddevice unix:{dir}/ped.sock", l.Port), "", failed, "already running|" + pid(l.Server()) + "|pedserver -mode stop"},
-		{"the same port", "pedserver", fmt.Sprintf("-mode start -ip 127.0.0.1 -port %d -peddevice unix:{dir}/ped.sock", l.Port), "{dir}/away", failed, fmt.Sprintf("port %d is in use|-port", l.Port)},
+		{"the same port", "pedserver", fmt.Sprintf("-mode start -ip 127.0.0.1 -port %d -peddevice unix:{dir}/ped.sock", l.Port), "{dir}/away", failed, fmt.Sprintf("port %d of 127.0.0.1 is in use|%s|-port", l.Port, pid(l.Server()))},
 		{"the same again", "pedclient", "-mode start -hsm {dir}/hsm1", "", failed, "already running|" + pid(l.Client()) + "|pedclient -mode stop"},
 		{"the same HSM", "pedclient", "-mode start -hsm {dir}/hsm1", "{dir}/away", failed, "{dir}/hsm1|in use|" + pid(l.Client()) + "|stop"},
 		{"the same state", "softped", "-face none -keys {dir}/keys -state {dir}/ped.state -listen unix:{dir}/away/x.sock", "", failed, "{dir}/ped.state|in use|" + pid(l.PED().Process) + "|-state"},

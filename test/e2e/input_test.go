@@ -51,7 +51,7 @@ func TestWrongInput(t *testing.T) {
 		{"mistyped flag", "pedserver", "-mode start -prot 1503", "", usage, "unknown flag -prot|did you mean -port (1 to 65535)?"},
 		{"no such mode", "pedserver", "-mode begin", "", usage, "begin|start, stop, show"},
 		{"port out of range", "pedserver", "-mode start -port 65536", "", usage, "65536|1 to 65535"},
-		{"port in use", "pedserver", "-mode start -ip 127.0.0.1 -peddevice unix:{dir}/ped.sock -port " + port, "", failed, "port " + port + " is in use|-port"},
+		{"port in use", "pedserver", "-mode start -ip 127.0.0.1 -peddevice unix:{dir}/ped.sock -port " + port, "", failed, "port " + port + " of 127.0.0.1 is in use|-port"},
 		{"no PED named", "pedserver", "-mode start", "", usage, "-peddevice|unix:PATH"},
 		{"PED that is none", "pedserver", "-mode start -peddevice {dir}/ped.sock", "", usage, "is not a device|unix:PATH"},
 		{"run folder is a file", "pedserver", "-mode start -peddevice unix:{dir}/ped.sock", "{dir}/hsm1", failed, "{dir}/hsm1|OPENPED_RUNDIR"},
