@@ -182,10 +182,14 @@ func (s *Server) call(a *appliance, forEver bool) (tries int) {
 // no use in it.
 func (s *Server) link(ctx context.Context, a *appliance, forEver bool) {
 	var end error
+	tries := 0
 	defer func() {
+		if end == nil { // somebody wanted it so
+			tries = 0
+		}
 		a.set(LinkDisconnected, func() {
 			a.stop(nil)
-			a.stop, a.renew, a.err = nil, nil, end
+			a.stop, a.renew, a.err, a.tries = nil, nil, end, tries
 		})
 		close(a.done)
 	}()
@@ -196,36 +200,21 @@ func (s *Server) link(ctx context.Context, a *appliance, forEver bool) {
 			s.log.Info("link to appliance disconnected", "appliance", a.name)
 			return
 		}
-		tries := 0
-		a.set(LinkWaiting, func() {
-			if a.err, a.tries = err, a.tries+1; stood > 0 {
-				a.tries = 0
-			}
-			tries = a.tries
-		})
-		if why := reason(err); stood > 0 || why != said {
-			s.log.Warn("no link to appliance", "appliance", a.name, "stood", stood.Round(time.Second), "tries", tries, "reason", logged(err))
-			said = why
-		}
-		if stood > 0 {
-			forEver = true
+		if tries++; stood > 0 {
+			tries, forEver = 0, true
 		}
 		if stood >= againDelay {
 			n = 0
 		}
-		var refused *linkid.RefusedError
-		final := errors.As(err, &refused) && refused.Reason != linkid.Closed && refused.Reason != linkid.TooSlow || tries >= maxTries
-		switch {
-		case errors.Is(err, ErrNotRegistered), errors.Is(err, ErrNoIdentity):
-			end = err
-			return
-		case !forEver && final:
-			a.mu.Lock()
-			end = &ConnectError{Name: a.name, Address: addressOf(a.peer), Tries: tries, Err: err}
-			a.mu.Unlock()
+		if why := reason(err); stood > 0 || why != said {
+			s.log.Warn("no link to appliance", "appliance", a.name, "stood", stood.Round(time.Second), "tries", tries, "reason", logged(err))
+			said = why
+		}
+		if end = a.final(err, tries, forEver); end != nil {
 			s.log.Error("gave up making the link to appliance", "appliance", a.name, "tries", tries)
 			return
 		}
+		a.set(LinkWaiting, func() { a.err, a.tries = err, tries })
 		select {
 		case <-time.After(delay(n, forEver)):
 		case <-a.now:
@@ -233,6 +222,21 @@ func (s *Server) link(ctx context.Context, a *appliance, forEver bool) {
 			return
 		}
 	}
+}
+
+// final returns the error to end with if there is no use in a further try.
+func (a *appliance) final(err error, tries int, forEver bool) error {
+	refused, wrong := errors.AsType[*linkid.RefusedError](err)
+	wrong = wrong && refused.Reason != linkid.Closed && refused.Reason != linkid.TooSlow
+	switch {
+	case errors.Is(err, ErrNotRegistered), errors.Is(err, ErrNoIdentity):
+		return err
+	case !forEver && (wrong || tries >= maxTries):
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return &ConnectError{Name: a.name, Address: addressOf(a.peer), Tries: tries, Err: err}
+	}
+	return nil
 }
 
 // delay is the pause after the n-th failure in a row, from 0. Those that never

@@ -363,7 +363,7 @@ func TestConnectIsInterrupted(t *testing.T) {
 		}
 		calls := len(abox.called())
 		time.Sleep(time.Hour)
-		if len(abox.called()) != calls || w.linkTo("abox").State != LinkDisconnected {
+		if st := w.linkTo("abox"); len(abox.called()) != calls || st.State != LinkDisconnected || st.Tries != 0 || st.Error != "" {
 			t.Error("still calling")
 		}
 	})
