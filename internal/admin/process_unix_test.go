@@ -43,7 +43,7 @@ func daemon(dir, how string) int {
 			"GET /v1/show": Get(func(context.Context) (any, error) { return 1, nil }),
 			"POST /v1/say": Get(func(context.Context) (any, error) { return fmt.Fprintln(os.Stderr, "to nobody") }),
 		},
-		Hangup:    func() { _ = os.WriteFile(filepath.Join(dir, "hangup"), nil, 0o600) }}
+		Hangup: func() { _ = os.WriteFile(filepath.Join(dir, "hangup"), nil, 0o600) }}
 	err = d.Run(context.Background(), func() { fmt.Println("ready") }, func(ctx context.Context) error {
 		<-ctx.Done()
 		if how == "mute" { // waits for a PED that says nothing

@@ -42,7 +42,7 @@ func Open(o Options) *Log {
 	if o.MaxKB == 0 {
 		o.MaxKB = DefaultMaxKB
 	}
-	s := &sink{want: absolute(o.Path), second: absolute(o.Default), stderr: o.Stderr, max: int64(o.MaxKB) << 10, crash: o.Crash}
+	s := &sink{want: absolute(o.Path), second: absolute(o.Default), stderr: forJournal(o.Stderr), max: int64(o.MaxKB) << 10, crash: o.Crash}
 	if s.stderr == nil {
 		s.stderr = io.Discard
 	}
