@@ -33,11 +33,15 @@ func (c *pedConn) prove(ctx context.Context) error {
 			live = st.RPV.Set
 		}
 	})
-	u, hello, err := channel.NewU(channel.UConfig{
+	cfg := channel.UConfig{
 		Mode: c.mode, Serial: c.slot.id.Serial, Label: label, Firmware: c.slot.id.Firmware, LiveSet: live,
 		Chain: c.slot.chain, Static: c.slot.static, Password: c.password.Bytes(), Verifier: c.slot.rpks,
 		Limits: c.slot.limits,
-	})
+	}
+	var u *channel.U
+	var hello []byte
+	var err error
+	inTurn(func() { u, hello, err = channel.NewU(cfg) })
 	if err != nil {
 		return err
 	}
@@ -50,7 +54,8 @@ func (c *pedConn) prove(ctx context.Context) error {
 	if err != nil {
 		return c.handshakeFailed(err)
 	}
-	proof, err := u.Reply(reply)
+	var proof []byte
+	inTurn(func() { proof, err = u.Reply(reply) })
 	if err != nil {
 		return c.handshakeFailed(err)
 	}
@@ -98,7 +103,7 @@ func (c *pedConn) agree(cer *ceremony) error {
 	}
 	for ev := channel.UActivity; ev == channel.UActivity; {
 		if rec, err = c.recv(ctx, silentTime); err == nil {
-			ev, err = c.u.Receive(rec)
+			inTurn(func() { ev, err = c.u.Receive(rec) })
 		}
 		if err != nil {
 			return c.handshakeFailed(err)
@@ -137,7 +142,7 @@ func (c *pedConn) finish(ctx context.Context, auth *channel.PedAuth) (*channel.S
 			return nil, nil, err
 		}
 		c.dropPassword()
-		return c.u.Finish(nil)
+		return c.conclude(nil)
 	}
 	before, err := c.slot.countHandshake(auth.RPKFP)
 	if err != nil {
@@ -149,7 +154,7 @@ func (c *pedConn) finish(ctx context.Context, auth *channel.PedAuth) (*channel.S
 	// A copy: the record may be replaced while the channel computes.
 	rpv := c.slot.rpv()
 	defer rpv.Destroy()
-	session, confirm, err := c.u.Finish(rpv.Bytes())
+	session, confirm, err := c.conclude(rpv.Bytes())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,6 +163,12 @@ func (c *pedConn) finish(ctx context.Context, auth *channel.PedAuth) (*channel.S
 		return nil, nil, err
 	}
 	return session, confirm, nil
+}
+
+// conclude verifies MacTagV and makes the session.
+func (c *pedConn) conclude(rpv []byte) (session *channel.Session, confirm []byte, err error) {
+	inTurn(func() { session, confirm, err = c.u.Finish(rpv) })
+	return session, confirm, err
 }
 
 // ready makes sure that there is a session with room for an operation.

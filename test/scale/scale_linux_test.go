@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-var full = flag.Bool("full", false, "up to 200 slots, as `make scale` does")
+var slotCounts = flag.String("slots", "1,10", "how many slots, run after run, the fewest first")
 
 // commandLimit bounds connecting and logging in; all slots do it at once.
 const commandLimit = 80 * time.Second
@@ -38,11 +39,15 @@ type ofSlot struct {
 // login that fails, and memory that grows clearly faster than the number of
 // sessions, is a failure; how fast the processors are is not judged.
 func TestScale(t *testing.T) {
-	counts := []int{1, 10}
-	if *full {
-		counts = []int{1, 10, 50, 200}
+	var counts []int
+	for _, word := range strings.Split(*slotCounts, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			t.Fatalf("-slots %s", *slotCounts)
+		}
+		counts = append(counts, n)
 	}
-	slots := prepare(t, counts[len(counts)-1])
+	slots := prepare(t, slices.Max(counts))
 	perSession := map[int]float64{}
 	for _, n := range counts {
 		c := measure(t, slots[:n])
@@ -50,13 +55,11 @@ func TestScale(t *testing.T) {
 			n, c.cpu.Seconds()*1e3/float64(c.sessions), c.kb/float64(n), c.ready.Seconds(), c.startKB, c.took.Seconds())
 		perSession[n] = c.kb / float64(n)
 	}
-	if !*full {
-		return
-	}
 	// The first sessions pay for what all share, the garbage collector's slack
-	// among it; linear means that the last ones pay no more than those.
-	if few, many := max(perSession[10], perSession[50]), perSession[200]; many > 2*few+64 {
-		t.Errorf("%.0f KB for each of 200 sessions, %.0f for each of fewer", many, few)
+	// among it; linear means that many pay no more each than few.
+	few, many := perSession[10], perSession[200]
+	if few > 0 && many > 2*few+64 {
+		t.Errorf("%.0f KB for each of 200 sessions, %.0f for each of 10", many, few)
 	}
 }
 
@@ -103,7 +106,11 @@ func measure(t *testing.T, slots []ofSlot) (c cost) {
 		t.Fatal(err)
 	}
 	defer stage.Close(false)
-	args := []string{"-mode", "start", "-foreground", "-logfile", stage.Path("pedclient.log")}
+	// All the PEDs and PEDservers share this process, which none do elsewhere: on
+	// a busy machine all that they say may be late.
+	const patience = 30 * time.Second
+	seconds := strconv.Itoa(int(patience / time.Second))
+	args := []string{"-mode", "start", "-foreground", "-logfile", stage.Path("pedclient.log"), "-pingtimeout", seconds, "-socketwritetimeout", seconds}
 	hosts := make([]*host, len(slots))
 	origin := hsmtest.Origin(t).Cert
 	for i, s := range slots {
@@ -122,7 +129,7 @@ func measure(t *testing.T, slots []ofSlot) (c cost) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		newStation(t, l, pedserver.Config{}, origin, s.keys)
+		newStation(t, l, pedserver.Config{ProofTimeout: patience, Live: pedserver.Live{PingTimeout: patience, WriteTimeout: patience}}, origin, s.keys)
 		hosts[i] = &host{slot: uint32(i + 1), port: uint32(l.Addr().(*net.TCPAddr).Port)}
 	}
 	begin := time.Now()
