@@ -73,7 +73,8 @@ func (h *host) gone(t *testing.T) {
 	}
 }
 
-// Calls with and without TLS, by the setting.
+// Calls with and without TLS, by the setting. It fails when meet does not look at
+// the setting.
 func TestTLSSetting(t *testing.T) {
 	for _, c := range []struct {
 		tls         TLS
@@ -117,7 +118,8 @@ func TestTLSSetting(t *testing.T) {
 	}
 }
 
-// Required without an identity serves nobody, rather than in plain.
+// Required without an identity serves nobody, rather than in plain. It fails when
+// meet takes "no identity" for "off" there too.
 func TestTLSRequiredWithoutIdentity(t *testing.T) {
 	inWorld(t, Config{Live: Live{TLS: TLSRequired}}, func(w *world) {
 		h := w.dial("10.0.0.1")
@@ -193,7 +195,7 @@ func TestTLSRefusals(t *testing.T) {
 }
 
 // Only the allowed addresses are answered, all others alike and before anything
-// is read of them.
+// is read of them. It fails when accept does not ask permits.
 func TestAllowedClients(t *testing.T) {
 	allow := []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32"), netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("2001:db8::/64")}
 	for from, ok := range map[string]bool{
@@ -315,7 +317,8 @@ func TestWriteDelayReachesThePED(t *testing.T) {
 	})
 }
 
-// A registration that is deleted takes the connection with it.
+// A registration that is deleted takes the connection with it. It fails when
+// permitted does not check the peer again.
 func TestDeletedWhileServed(t *testing.T) {
 	for name, still := range map[string]bool{"abox": false, "bbox": true} {
 		inDesk(t, Live{TLS: TLSOffered}, func(w *world, o *office, abox, bbox *room) {
@@ -432,7 +435,7 @@ func TestF15IdleIsSaid(t *testing.T) {
 
 // TestFlood: 200 strangers a second, half silent, half garbage, while an HSM is
 // served: it does not notice, its address and a new one can call, and what is
-// remembered stays small.
+// remembered stays small. It fails when Admit lets nobody give way.
 func TestFlood(t *testing.T) {
 	inWorld(t, Config{Live: Live{IdleTimeout: -1}}, func(w *world) {
 		h := w.acquire("10.0.0.1", true)
@@ -498,7 +501,8 @@ func TestFlood(t *testing.T) {
 }
 
 // TestHandshakesAreSpacedOut: strangers cannot make the server do TLS all day;
-// who has proved himself does not wait for them.
+// who has proved himself does not wait for them. It fails when meet does not wait
+// for its turn.
 func TestHandshakesAreSpacedOut(t *testing.T) {
 	inDesk(t, Live{TLS: TLSOffered}, func(w *world, o *office, abox, bbox *room) {
 		known := w.acquire("10.0.0.1", true)

@@ -82,7 +82,8 @@ type conn struct {
 func (c *conn) Close() error { c.closed = true; return nil }
 
 // TestSilenceGivesWay: full of silent strangers there is room for one who talks,
-// but not for one who comes before anybody has had a chance to talk.
+// but not for one who comes before anybody has had a chance to talk. It fails when
+// giveWay finds nobody, or does not look at patience.
 func TestSilenceGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewLimits(8, 2) // 2 are kept
