@@ -81,7 +81,8 @@ func (l *Lab) Logs(n int) string {
 	}
 	if p := l.PED(); p != nil {
 		out.WriteString("--- screens:")
-		for _, s := range p.Since(0) {
+		shown := p.Since(0)
+		for _, s := range shown[max(0, len(shown)-2*n):] {
 			out.WriteString(" " + s.ID)
 		}
 	}
