@@ -3,10 +3,11 @@ package hsm
 import (
 	"context"
 	"errors"
+	"time"
+
 	"openped/internal/audit"
 	"openped/protocol"
 	"openped/protocol/channel"
-	"time"
 )
 
 // prove runs Hello, Reply and HsmProof, which need nobody.
