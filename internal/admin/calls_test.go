@@ -17,6 +17,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,38 +292,84 @@ func certificate(t *testing.T, name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// TestNetwork: over TCP and TLS, with whom the configuration lets in.
-func TestNetwork(t *testing.T) {
-	daemon, alice, mallory := certificate(t, "daemon"), certificate(t, "alice"), certificate(t, "mallory")
-	known := x509.NewCertPool()
+// network serves an endpoint over TCP and TLS for alice, and returns its address
+// and a client with any certificates.
+func network(t *testing.T) (addr string, client func(...tls.Certificate) *Client, alice tls.Certificate) {
+	t.Helper()
+	daemon, alice := certificate(t, "daemon"), certificate(t, "alice")
+	known, roots := x509.NewCertPool(), x509.NewCertPool()
 	known.AddCert(alice.Leaf)
+	roots.AddCert(daemon.Leaf)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	addr = l.Addr().String()
 	s := NewServer(t.Context(), nowhere, map[string]Handler{"GET /who": {Remote: true, Do: func(ctx context.Context, _ Body) (any, error) { return Caller(ctx), nil }}})
 	done := make(chan error, 1)
 	go func() {
 		done <- s.ServeRemote(l, TLS(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{daemon}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: known}))
 	}()
-	roots := x509.NewCertPool()
-	roots.AddCert(daemon.Leaf)
-	client := func(certs ...tls.Certificate) *Client {
-		return NewRemote("x", l.Addr().String(), func(ctx context.Context) (net.Conn, error) {
-			return (&tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "daemon", Certificates: certs}}).DialContext(ctx, "tcp", l.Addr().String())
+	t.Cleanup(func() {
+		end, cancel := context.WithTimeout(context.Background(), shutdownTime)
+		defer cancel()
+		s.Shutdown(end)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return addr, func(certs ...tls.Certificate) *Client {
+		return NewRemote("x", addr, func(ctx context.Context) (net.Conn, error) {
+			return (&tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "daemon", Certificates: certs}}).DialContext(ctx, "tcp", addr)
 		}, 10*time.Second)
-	}
+	}, alice
+}
+
+// TestNetwork: over TCP and TLS, with whom the configuration lets in.
+func TestNetwork(t *testing.T) {
+	_, client, alice := network(t)
 	var who string
 	if err := client(alice).Get(t.Context(), "/who", &who); err != nil || who != "administrator alice at 127.0.0.1" {
 		t.Errorf("%q %v", who, err)
 	}
-	for name, c := range map[string]*Client{"a stranger": client(mallory), "no certificate": client()} {
+	for name, c := range map[string]*Client{"a stranger": client(certificate(t, "mallory")), "no certificate": client()} {
 		if err := c.Get(t.Context(), "/who", &who); err == nil || errors.Is(err, ErrNotRunning) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	s.Shutdown(t.Context())
-	if err := <-done; err != nil {
-		t.Error(err)
+}
+
+// TestNetworkFlood: strangers who take all places and say nothing, or nonsense, do
+// not keep the administrator out.
+func TestNetworkFlood(t *testing.T) {
+	addr, client, alice := network(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	defer flood.Wait()
+	defer cancel()
+	var came atomic.Int64
+	flood.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, byte(1+i%16), 1)}, Timeout: time.Second}
+			if c, err := d.Dial("tcp", addr); err == nil {
+				defer c.Close()
+				came.Add(1)
+				if i%2 == 0 {
+					_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nnonsense")
+				}
+			} else if errors.Is(err, syscall.EADDRNOTAVAIL) {
+				cancel() // this system has one loopback address only
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	for came.Load() < 2*remotePlaces && ctx.Err() == nil { // all places are taken when she first comes
+		time.Sleep(5 * time.Millisecond)
+	}
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end) && ctx.Err() == nil; {
+		var who string
+		if err := client(alice).Get(t.Context(), "/who", &who); err != nil {
+			t.Fatalf("after %d strangers: %v", came.Load(), err)
+		}
 	}
 }

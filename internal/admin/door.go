@@ -26,8 +26,8 @@ const (
 
 const (
 	retryAccept   = 20 * time.Millisecond  // after an error of the system, such as too many open files
-	handshakePace = 50 * time.Millisecond  // a handshake costs time that others need
-	handshakeWait = 3 * time.Second        // for its turn
+	handshakePace = 10 * time.Millisecond  // a handshake costs time that others need
+	handshakeWait = time.Second            // for its turn
 	handshakeTime = 5 * time.Second        // from the connection to its end
 	refusePace    = 2 * time.Millisecond   // a refusal too
 	refuseWait    = 100 * time.Millisecond // for its turn
@@ -190,15 +190,18 @@ func (d *door) handshake(c net.Conn, g *strangers.Guest, secure Secure, pace *st
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = c.Close() })
 	defer stop()
-	begun, _, err := strangers.Peek(c)
+	begun, first, err := strangers.Peek(c)
 	if err != nil {
 		return nil, "", errors.New("said nothing")
 	}
-	g.Heard() // it is we who make it wait
-	if !d.limits.Known(strangers.AddrOf(c.RemoteAddr())) && !pace.Wait(ctx, handshakeWait) {
-		return nil, "", errors.New("too many handshakes at a time")
+	// What is no TLS costs no time either: it is refused at once.
+	if first == strangers.TLSHandshake && !d.limits.Known(strangers.AddrOf(c.RemoteAddr())) {
+		g.Heard() // it is we who make it wait
+		if !pace.Wait(ctx, handshakeWait) {
+			return nil, "", errors.New("too many handshakes at a time")
+		}
+		g.Asked()
 	}
-	g.Asked()
 	sc, name, err := secure(ctx, begun)
 	if err == nil && !stop() {
 		err = ctx.Err()
