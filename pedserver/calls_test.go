@@ -476,6 +476,7 @@ func TestFlood(t *testing.T) {
 			for _, from := range []string{"10.0.0.1", fmt.Sprintf("192.0.2.%d", i)} {
 				c := w.dial(from)
 				c.send(protocol.Hello{MinVersion: 1, MaxVersion: 1})
+				time.Sleep(37 * time.Millisecond)
 				if _, ok := c.next().(protocol.Hello); !ok {
 					continue
 				}
@@ -484,6 +485,7 @@ func TestFlood(t *testing.T) {
 					got++
 				}
 				c.c.Close()
+				time.Sleep(37 * time.Millisecond)
 			}
 		}
 		if got < 36 {
