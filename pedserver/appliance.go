@@ -129,6 +129,11 @@ func (s *Server) Connect(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	select {
+	case <-s.begun: // the command may come first
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s.mu.Lock()
 	if !s.running {
 		s.mu.Unlock()

@@ -33,7 +33,7 @@ var (
 	ErrNoIdentity error = &fault{"this host has no TLS identity", "make one with -regen -commonname NAME, and register the certificate at the appliance"}
 	// ErrDisconnected: somebody has ended the tries.
 	ErrDisconnected error = &fault{"disconnected by another command", "run -mode connect again"}
-	// ErrStopping: the server does not serve any more, or not yet.
+	// ErrStopping: the server does not serve any more.
 	ErrStopping error = &fault{"pedserver is stopping", "start it again"}
 )
 

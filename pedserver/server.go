@@ -27,6 +27,7 @@ type Server struct {
 	conns sync.WaitGroup // whatever serves a connection, or makes one
 
 	mu         sync.Mutex
+	begun      chan struct{}   // closed when Serve has begun
 	root       context.Context // of Serve
 	running    bool            // Serve has begun and not ended
 	current    *client         // who has the PED
@@ -46,7 +47,7 @@ const (
 // New returns a server that does nothing until Serve.
 func New(cfg Config) *Server {
 	cfg.fill()
-	s := &Server{cfg: cfg, log: cfg.Log, started: time.Now(), counts: newCounts(),
+	s := &Server{cfg: cfg, log: cfg.Log, started: time.Now(), counts: newCounts(), begun: make(chan struct{}),
 		refusals: strangers.NewPace(refuseEvery), shakes: strangers.NewPace(shakeEvery), leaving: make(chan struct{}, maxLeaving)}
 	s.live.set(cfg.Live)
 	s.ped = newPED(&s.cfg, &s.live, s.counts)
@@ -96,6 +97,7 @@ func (s *Server) run(ctx context.Context, on bool) {
 	s.running = on
 	if on {
 		s.root = ctx
+		close(s.begun)
 	}
 	if on && s.cfg.AutoConnect {
 		for _, a := range s.appliances {
