@@ -122,8 +122,8 @@ func (s *Server) handle(ctx context.Context, c net.Conn, guest *strangers.Guest)
 	case protocol.Probe:
 		s.counts.probed()
 		guest.Told()
-		err = l.farewell(s.ped.probe())
-		s.quiet.Say(slog.LevelInfo, who.from, "told an HSM host about the PED", append(who.about(), "err", err)...)
+		_ = l.farewell(s.ped.probe())
+		s.quiet.Say(slog.LevelInfo, who.from, "told an HSM host about the PED", who.about()...)
 	case protocol.Acquire:
 		h, err := s.acquire(ctx, who.from)
 		if err != nil {

@@ -33,7 +33,7 @@ var linkErrs = [...]struct{ text, hint string }{
 	LinkErrTooSlow:      {"HSM did not prove itself in time", "check the network between the HSM's host and the workstation, then run `ped connect` again"},
 	LinkErrShutdown:     {"PEDserver is stopping", "start pedserver again, then run `ped connect`"},
 	LinkErrPEDMode:      {"PED is not in the mode for this", "choose Remote (or Pair, before the RPV exists) in the PED's menu"},
-	LinkErrNotAllowed:   {"PEDserver does not serve this host", "have this host's address admitted at the PEDserver (AllowedClients) or its certificate registered there, and use `-tls` if it asks for that"},
+	LinkErrNotAllowed:   {"PEDserver does not serve this host", "have this host's address admitted at the PEDserver (AllowedClients) or its certificate registered there, and see whether it wants `-tls`"},
 	LinkErrDisconnected: {"PEDserver disconnected", "run `pedserver -mode connect` on the workstation"},
 }
 
