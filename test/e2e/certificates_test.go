@@ -239,16 +239,16 @@ func (i *impostor) check(t *testing.T, s seen, want []string) {
 	}
 }
 
-// logs waits for a word of the matrix in a daemon's log.
-func logs(t *testing.T, path, word string) {
+// logs waits for a text in a daemon's log.
+func logs(t *testing.T, path, want string) {
 	t.Helper()
 	var text []byte
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if text, _ = os.ReadFile(path); bytes.Contains(text, []byte(word+": ")) {
+		if text, _ = os.ReadFile(path); bytes.Contains(text, []byte(want)) {
 			return
 		}
 	}
-	t.Errorf("the log has no %q:\n%s", word, text)
+	t.Errorf("the log has no %q:\n%s", want, text)
 }
 
 // listened plays the matrix to a daemon that listens.
@@ -276,7 +276,7 @@ func (w *world) listened(t *testing.T, port int, log, service string) {
 				want = nil
 			}
 			row.check(t, s, want)
-			logs(t, log, row.word)
+			logs(t, log, row.word+": ")
 		})
 	}
 	t.Run("accepted", func(t *testing.T) {
@@ -339,7 +339,7 @@ func (w *world) called(t *testing.T, at *lab.Lab, l net.Listener, log string, co
 				}
 			}
 			row.check(t, s, hello)
-			logs(t, log, row.word)
+			logs(t, log, row.word+": ")
 		})
 	}
 	t.Run("accepted", func(t *testing.T) {
