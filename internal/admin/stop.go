@@ -10,6 +10,7 @@ import (
 
 	"openped/internal/atomicfile"
 	"openped/internal/cmdline"
+	"openped/internal/rc"
 	"openped/internal/rundir"
 )
 
@@ -58,7 +59,7 @@ func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Durat
 		return nil
 	}
 	if !force {
-		return cmdline.Failed(fmt.Errorf("process %d does not end", pid), "-force kills it")
+		return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.OperationTimedOut, Err: fmt.Errorf("process %d does not end", pid), Hint: "-force kills it"}
 	}
 	if err := signalTo(pid, lock, syscall.SIGKILL); err != nil {
 		return err

@@ -23,6 +23,36 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFindForAPerson: the folders of the base directory specification, and a user
+// without a home.
+func TestFindForAPerson(t *testing.T) {
+	for _, c := range []struct {
+		about string
+		env   map[string]string
+		want  Dirs
+	}{
+		{"nothing set", map[string]string{"HOME": "/h"},
+			Dirs{Run: "/h/.local/state/openped/run", State: "/h/.local/state/openped", Config: "/h/.config/openped", System: "/etc", Data: "/h/.local/share/openped"}},
+		{"all set", map[string]string{"HOME": "/h", "XDG_RUNTIME_DIR": "/r", "XDG_STATE_HOME": "/s", "XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d"},
+			Dirs{Run: "/r/openped", State: "/s/openped", Config: "/c/openped", System: "/etc", Data: "/d/openped"}},
+		{"relative ones do not count", map[string]string{"HOME": "/h", "XDG_CONFIG_HOME": "c", "XDG_RUNTIME_DIR": "r"},
+			Dirs{Run: "/h/.local/state/openped/run", State: "/h/.local/state/openped", Config: "/h/.config/openped", System: "/etc", Data: "/h/.local/share/openped"}},
+		{"no home", map[string]string{"XDG_STATE_HOME": "/s"},
+			Dirs{Run: "/s/openped/run", State: "/s/openped", Config: "/s/openped", System: "/etc", Data: "/s/openped"}},
+	} {
+		for _, v := range []string{"HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
+			t.Setenv(v, c.env[v])
+		}
+		if d, err := person(); err != nil || d != c.want {
+			t.Errorf("%s: %+v %v", c.about, d, err)
+		}
+	}
+	t.Setenv("XDG_STATE_HOME", "")
+	if _, err := person(); err == nil || !strings.Contains(err.Error(), Env) {
+		t.Errorf("no folder at all: %v", err)
+	}
+}
+
 // TestConfigFile: a person's own file counts before the host's.
 func TestConfigFile(t *testing.T) {
 	own, system := t.TempDir(), t.TempDir()

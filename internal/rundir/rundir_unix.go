@@ -13,6 +13,11 @@ func platform() (Dirs, error) {
 	if os.Geteuid() == 0 {
 		return Dirs{Run: "/run/openped", State: "/var/log/openped", Config: "/etc", Data: "/var/lib/openped"}, nil
 	}
+	return person()
+}
+
+// person returns the folders of a user who is not root.
+func person() (Dirs, error) {
 	d := Dirs{System: "/etc"}
 	for _, f := range []struct {
 		dir      *string
@@ -26,6 +31,10 @@ func platform() (Dirs, error) {
 		base := os.Getenv(f.variable)
 		if !filepath.IsAbs(base) {
 			home, err := os.UserHomeDir()
+			if err != nil && d.State != "" { // a service's user may have no home
+				*f.dir = d.State
+				continue
+			}
 			if err != nil {
 				return Dirs{}, fmt.Errorf("no home folder: %w; set %s", err, Env)
 			}
