@@ -72,6 +72,9 @@ func cause(err error) *cmdline.ExitError {
 	return e
 }
 
+// StartFailed is startFailure for a program whose start is not the framework's.
+func (c *Call) StartFailed(err error) error { return startFailure(err) }
+
 func startCode(err error) rc.Code {
 	switch {
 	case errors.Is(err, admin.ErrRunning):

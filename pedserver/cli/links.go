@@ -78,7 +78,7 @@ func start(c *daemon.Call) error {
 	}
 	c.Launched("startup")
 	if err != nil {
-		return err
+		return c.StartFailed(err)
 	}
 	fmt.Fprintf(c.Stdout, "%s added to the running Ped Server.\n", c.Values.Text("name"))
 	return nil
