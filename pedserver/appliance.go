@@ -148,6 +148,8 @@ func (s *Server) Connect(ctx context.Context, name string) error {
 		switch {
 		case state == LinkParked, state == LinkServing:
 			return nil
+		case state == LinkDisconnected && failed == nil && s.root.Err() != nil:
+			return ErrStopping
 		case state == LinkDisconnected && failed == nil:
 			return fmt.Errorf("appliance %s: %w", a.name, ErrDisconnected)
 		case state == LinkDisconnected:

@@ -712,6 +712,13 @@ func TestPeerShutdown(t *testing.T) {
 	inOffice(t, Config{}, func(w *world, o *office, abox, bbox *room) {
 		a, b := w.connect(abox), w.connect(bbox)
 		w.take(a, "H1")
+		o.register("cbox", "10.0.0.3", 9697).set(syscall.ECONNREFUSED)
+		if err := w.srv.AddAppliance("cbox"); err != nil {
+			t.Fatal(err)
+		}
+		waiting := make(chan error, 1)
+		go func() { waiting <- w.srv.Connect(w.t.Context(), "cbox") }()
+		synctest.Wait()
 		begin := time.Now()
 		w.stop()
 		for _, h := range []*host{a, b} {
@@ -725,6 +732,9 @@ func TestPeerShutdown(t *testing.T) {
 			t.Errorf("stop took %v", time.Since(begin))
 		}
 		if err := w.srv.Connect(w.t.Context(), "abox"); !errors.Is(err, ErrStopping) {
+			t.Error(err)
+		}
+		if err := <-waiting; !errors.Is(err, ErrStopping) {
 			t.Error(err)
 		}
 	})
