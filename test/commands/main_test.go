@@ -5,12 +5,15 @@ package commands
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -29,7 +32,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"pedserver": server, "pedServer": server, "PedServer": server,
 		"pedclient": client, "pedClient": client, "PedClient": client,
-		"fakeped": fakePED,
+		"fakeped": fakePED, "get": get,
 	})
 }
 
@@ -69,6 +72,24 @@ func TestOrdinaryUser(t *testing.T) {
 
 // again marks the run as an ordinary user.
 const again = "OPENPED_TEST_AGAIN"
+
+// get prints what is at an address of HTTP, or on a socket of this computer.
+func get() {
+	c := http.Client{Timeout: 10 * time.Second}
+	if socket := os.Args[2:]; len(socket) > 0 {
+		c.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket[0])
+		}}
+	}
+	r, err := c.Get(os.Args[1])
+	if err == nil {
+		_, err = io.Copy(os.Stdout, r.Body)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
 
 // fakePED serves a software PED on a socket until it is killed.
 func fakePED() {
