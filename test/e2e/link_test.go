@@ -68,6 +68,36 @@ func TestF15_IdleEndIsExplained(t *testing.T) {
 	l.Must(login, lab.Everybody())
 }
 
+// F-34: on a password-authenticated HSM remote PED does not work, and nothing says
+// why. Here the type is shown, and whoever tries is told at once, before the PED is
+// asked for.
+//
+// Without the remedy (the HSM's own answer, before anything is dialled) the PED is
+// taken from others, or a connect waits for nothing.
+func TestF34_PasswordHSMSaysSo(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, lab.Options{From: prepared(t)})
+	if out, err := l.Run("pedclient", "-mode", "createhsm", "-hsm", l.HSMFile(2), "-serial", lab.Serial(2), "-origin", l.Path("origin"), "-auth", "password"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	l = lab.Start(t, lab.Options{From: l.Dir})
+	out, err := l.HSMCM("slot", "list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, out, "password")
+	for _, command := range []string{l.Connect("-slot 2"), l.Connect("-slot 2 -password"), "ped connect -slot 2"} {
+		out := fails(t, l, "CKR_", lab.Play{Command: command})
+		says(t, out, "password")
+	}
+	st, err := l.ServerStatus()
+	if err != nil || st.Client != nil || st.Counters.Connections != 0 {
+		t.Errorf("PEDserver was called: %+v %v", st, err)
+	}
+	l.Must(l.Connect(), lab.People{}) // the other slot's is as ever
+	l.Must(login, lab.Everybody())
+}
+
 // F-26: an HSM refuses a PED for its firmware, and says neither what it wants nor
 // what it found. Here both versions are named, and the rule is the one of the two
 // families.

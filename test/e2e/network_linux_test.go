@@ -190,6 +190,45 @@ func TestF19_AddressChanges(t *testing.T) {
 	l.Must(login, lab.Everybody())
 }
 
+// F-19, for who wants to listen at one address only: it is named when it is not
+// here, and with -waitaddress it is taken up when it comes, when it comes back,
+// and without a restart.
+//
+// Without the remedy (an address that comes later is waited for) the start fails.
+func TestF19_AddressOfAVPN(t *testing.T) {
+	t.Parallel()
+	o := addressed(t)
+	const vpn = "10.8.0.6"
+	opts := o.options(t)
+	opts.IP, opts.At = vpn, vpn
+	opts.ServerFlags = []string{"-waitaddress", "1"}
+	l := lab.New(t, opts)
+	l.StartPED()
+	stdout, stderr, code := program(l, nil, o.desk.Put, l.Dir, "pedserver", "-mode", "start", "-ip", vpn, "-peddevice", "unix:"+l.Path("ped.sock"))
+	if code != failed || strings.Contains(stdout, "Process created") {
+		t.Errorf("an address that is not here: exit code %d\n%s%s", code, stdout, stderr)
+	}
+	says(t, stderr, "RC_ADDRESS_NOT_HERE", vpn)
+
+	l.StartServer()
+	l.StartClient()
+	o.rack.Route(vpn+"/32", deskAddr)
+	for range 2 {
+		o.desk.Add("eth0", vpn+"/32")
+		l.Poll(20*time.Second, "a connect over the VPN", func() error {
+			e, err := l.Perform(lab.Play{Command: connectTo(vpn)})
+			if err == nil && !e.OK() {
+				err = fmt.Errorf("%s", e)
+			}
+			return err
+		})
+		l.Must(login, lab.Everybody())
+		l.Must("role logout", lab.People{})
+		o.desk.Remove("eth0", vpn+"/32")
+		l.Poll(10*time.Second, "the truth on both sides", func() error { return both(l, "Disconnected", "Not Available") })
+	}
+}
+
 // F-22: in a network that has IPv6 only, PEDserver cannot be reached unless it is
 // started with its address. Here it listens on both families.
 //
