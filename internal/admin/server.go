@@ -63,6 +63,7 @@ func (h quietly) WithGroup(string) slog.Handler      { return h }
 // Serve answers the daemon's own user and root on l until Shutdown.
 func (s *Server) Serve(l *net.UnixListener) error {
 	d := s.newDoor(l, localPlaces, localPlaces)
+	d.limits.Proved(netip.Addr{}) // the kernel tells who they are
 	go d.run(d.local)
 	return s.open(d)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -243,19 +242,4 @@ func (s *Set) Close() error {
 func addrOf(l net.Listener) netip.AddrPort {
 	a, _ := netip.ParseAddrPort(l.Addr().String())
 	return a
-}
-
-// listening returns what is open, for those who look at it without the lock.
-func (s *Set) listening() []netip.AddrPort {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []netip.AddrPort
-	for _, p := range s.spots {
-		for _, l := range []net.Listener{p.l, p.second} {
-			if l != nil {
-				out = append(out, addrOf(l))
-			}
-		}
-	}
-	return slices.Clip(out)
 }
