@@ -25,6 +25,7 @@ const (
 type caller struct {
 	client *Client
 	conn   *hsmapi.Conn
+	place  *place
 	log    *slog.Logger
 	gone   context.CancelFunc
 
@@ -45,9 +46,9 @@ type request struct {
 
 // serveCaller speaks with one caller until it goes, then cancels what it has
 // running and logs it out.
-func (c *Client) serveCaller(ctx context.Context, conn net.Conn, log *slog.Logger) {
+func (c *Client) serveCaller(ctx context.Context, conn net.Conn, place *place, log *slog.Logger) {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &caller{client: c, conn: hsmapi.NewConn(bounded{conn}), log: log, gone: cancel, grants: map[*slot]map[protocol.Role]*hsm.Grant{}}
+	w := &caller{client: c, conn: hsmapi.NewConn(bounded{conn}), place: place, log: log, gone: cancel, grants: map[*slot]map[protocol.Role]*hsm.Grant{}}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	var running sync.WaitGroup
 	err := w.listen(ctx, &running)
@@ -83,6 +84,7 @@ func (w *caller) listen(ctx context.Context, running *sync.WaitGroup) error {
 		}
 		switch m.Type {
 		case hsmapi.Request:
+			w.place.ask()
 			r, rctx := w.begin(ctx, m.ID)
 			if r == nil {
 				m.Fields.Wipe()

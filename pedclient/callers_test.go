@@ -2,10 +2,15 @@ package pedclient
 
 import (
 	"context"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"openped/hsm"
 	"openped/hsm/hsmtest"
@@ -16,32 +21,108 @@ import (
 // No member of the group takes all places, and all members leave some to root
 // and the user of the process.
 func TestPlaces(t *testing.T) {
-	c := &Client{perUser: map[int]int{}}
+	p := newPlaces()
+	var last *place
 	take := func(uid int) (n int) {
-		for c.admit(peercred.Peer{UID: uid}) == nil {
+		for {
+			c, err := p.take(peercred.Peer{UID: uid}, nil)
+			if err != nil {
+				return n
+			}
+			c.ask()
+			last = c
 			n++
 		}
-		return n
 	}
 	base := os.Geteuid() + 1000
-	for i := range maxCallers/maxPerUser - 1 {
+	for i := range (maxCallers - keptCallers) / maxPerUser {
 		if n := take(base + i); n != maxPerUser {
 			t.Errorf("a member got %d places", n)
 		}
 	}
-	if n := take(base + 100); n != maxPerUser-keptCallers {
+	if n := take(base + 500); n != (maxCallers-keptCallers)%maxPerUser {
 		t.Errorf("the last member got %d places", n)
 	}
+	members := last
 	if n := take(0); n != keptCallers {
 		t.Errorf("root got %d places", n)
 	}
-	c.leave(peercred.Peer{UID: base})
-	if n := take(base); n != 0 {
+	members.leave()
+	members.leave()
+	if n := take(base + 501); n != 0 {
 		t.Errorf("a kept place went to a member")
 	}
 	if n := take(os.Geteuid()); n != 1 {
 		t.Errorf("this user got %d places", n)
 	}
+}
+
+// TestSilentCallersGiveWay: whoever connects and asks for nothing loses the
+// place to who does, but members never take one from root.
+func TestSilentCallersGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces()
+		var closed atomic.Int32
+		take := func(uid int) (*place, error) {
+			near, far := net.Pipe()
+			go func() {
+				_, _ = io.Copy(io.Discard, far)
+				closed.Add(1)
+			}()
+			c, err := p.take(peercred.Peer{UID: uid}, near)
+			if err != nil {
+				near.Close()
+			}
+			return c, err
+		}
+		var first []*place
+		for range maxCallers {
+			c, err := take(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first = append(first, c)
+		}
+		if _, err := take(0); err == nil {
+			t.Error("a caller who has just come had to give way")
+		}
+		time.Sleep(patience)
+		first[0].ask()
+		if _, err := take(os.Geteuid() + 1000); err == nil {
+			t.Error("a member has taken root's place")
+		}
+		synctest.Wait()
+		before := closed.Load()
+		for range maxCallers - 1 {
+			if _, err := take(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if closed.Load()-before != maxCallers-1 || p.taken() != maxCallers || !p.all[first[0]] {
+			t.Errorf("%d gave way, %d are there", closed.Load()-before, p.taken())
+		}
+		for c := range p.all {
+			c.conn.Close()
+		}
+		// One user's own silence gives way to himself.
+		p = newPlaces()
+		uid := os.Geteuid() + 1000
+		for range maxPerUser {
+			if _, err := take(uid); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(patience)
+		if c, err := take(uid); err != nil || p.taken() != maxPerUser {
+			t.Errorf("%v, %d", err, p.taken())
+		} else {
+			c.ask()
+		}
+		for c := range p.all {
+			c.conn.Close()
+		}
+	})
 }
 
 // One HSM has one slot, under whatever names it is given, and one log.

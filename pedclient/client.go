@@ -31,13 +31,6 @@ const (
 // opening is how many slots are opened at a time.
 const opening = 8
 
-// How many local programs may be connected at a time.
-const (
-	maxCallers  = 512
-	maxPerUser  = 16 // of one user who is neither root nor this process's
-	keptCallers = 8  // places of maxCallers that only these two get
-)
-
 // Config is everything a Client needs.
 type Config struct {
 	HSMFiles []string // state files of virtual HSMs: slots 1, 2, 3 …
@@ -67,9 +60,7 @@ type Client struct {
 	quiet      *strangers.Quiet
 	handshakes *strangers.Pace
 
-	mu      sync.Mutex // never held while anything is waited for
-	callers int
-	perUser map[int]int // callers, by user
+	places *places // of callers
 }
 
 // New opens all slots; if one can not be opened, none is. The error names the
@@ -81,7 +72,7 @@ func New(cfg Config) (*Client, error) {
 	if len(cfg.HSMFiles) > MaxSlots {
 		return nil, fmt.Errorf("%d HSMs, and one pedclient runs %d at most", len(cfg.HSMFiles), MaxSlots)
 	}
-	c := &Client{cfg: cfg, started: time.Now(), hub: newHub(), counts: newCounters(), perUser: map[int]int{},
+	c := &Client{cfg: cfg, started: time.Now(), hub: newHub(), counts: newCounters(), places: newPlaces(),
 		limits: strangers.NewLimits(maxPending, maxPerAddr), quiet: strangers.NewQuiet(cfg.Log), handshakes: strangers.NewPace(tlsPace)}
 	c.net = &network{dial: cfg.Dial, clock: newClock(cfg.Timers), secure: &secure{identity: cfg.Identity, servers: cfg.PEDServers, refused: c.counts.refuse}}
 	if err := checkDifferent(cfg.HSMFiles); err != nil {
@@ -208,8 +199,9 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 			continue
 		}
 		p, err := peerOf(conn)
+		var place *place
 		if err == nil {
-			err = c.admit(p)
+			place, err = c.places.take(p, conn)
 		}
 		if err != nil {
 			refuse(p, err)
@@ -218,8 +210,8 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 		}
 		log := c.cfg.Log.With("uid", p.UID, "pid", p.PID)
 		callers.Go(func() {
-			defer c.leave(p)
-			c.serveCaller(hsm.WithCaller(ctx, fmt.Sprintf("uid %d pid %d", p.UID, p.PID)), conn, log)
+			defer place.leave()
+			c.serveCaller(hsm.WithCaller(ctx, fmt.Sprintf("uid %d pid %d", p.UID, p.PID)), conn, place, log)
 		})
 	}
 }
@@ -229,31 +221,6 @@ func peerOf(conn net.Conn) (peercred.Peer, error) {
 		return peercred.Of(uc)
 	}
 	return peercred.Peer{}, peercred.ErrNoPeer
-}
-
-// admit counts a caller, or refuses one too many: no member of the group takes
-// all places, and all of them together leave some to root and this user.
-func (c *Client) admit(p peercred.Peer) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.callers >= maxCallers, !p.Owner() && c.callers >= maxCallers-keptCallers:
-		return errors.New("too many callers")
-	case !p.Owner() && c.perUser[p.UID] >= maxPerUser:
-		return errors.New("too many callers of this user")
-	}
-	c.callers++
-	c.perUser[p.UID]++
-	return nil
-}
-
-func (c *Client) leave(p peercred.Peer) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.callers--
-	if c.perUser[p.UID]--; c.perUser[p.UID] == 0 {
-		delete(c.perUser, p.UID)
-	}
 }
 
 // checkDifferent refuses one HSM in two slots, whatever names it is given by.

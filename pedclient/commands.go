@@ -56,6 +56,9 @@ func (w *caller) run(ctx context.Context, r *request, in hsmapi.Fields) (hsmapi.
 		}
 	}
 	begin := time.Now()
+	if ceremonies[cmd] && cmd != hsmapi.PedConnect {
+		c.slot.settled(ctx)
+	}
 	out, err := h(c)
 	err = w.outcome(c, cmd, begin, err)
 	w.client.counts.done(cmd, time.Since(begin), err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"openped/hsm"
 	"openped/hsm/hsmtest"
 	"openped/internal/logs"
+	"openped/internal/peercred"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
 )
@@ -96,6 +98,19 @@ type fakeServer struct {
 	conns []net.Conn
 	busy  bool
 	mute  bool
+	held  chan struct{} // frames for the PED wait for its end; nil: for nothing
+}
+
+// hold keeps frames for the PED until it is false again.
+func (s *fakeServer) hold(v bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v {
+		s.held = make(chan struct{})
+		return
+	}
+	close(s.held)
+	s.held = nil
 }
 
 // freeze makes it say nothing any more.
@@ -188,6 +203,12 @@ func (s *fakeServer) serve(c net.Conn) {
 				}
 			}()
 		case protocol.PEDFrame:
+			s.mu.Lock()
+			held := s.held
+			s.mu.Unlock()
+			if held != nil {
+				<-held
+			}
 			_ = pipe.Send(ctx, b.Bytes)
 		case protocol.Probe:
 			send(protocol.Probed{Connected: true, Serial: "PED0001", Firmware: "2.9.0", Software: true, Mode: protocol.PEDModeRemote, Busy: 7})
@@ -223,7 +244,13 @@ func (b *bench) user() *user {
 	u := &user{t: b.t, conn: near, api: hsmapi.NewClient(hsmapi.NewConn(near)), gone: make(chan struct{}), yes: true}
 	go func() {
 		defer close(u.gone)
-		b.c.serveCaller(context.Background(), far, b.c.cfg.Log)
+		place, err := b.c.places.take(peercred.Peer{UID: os.Geteuid()}, far)
+		if err != nil {
+			b.t.Error(err)
+			return
+		}
+		defer place.leave()
+		b.c.serveCaller(context.Background(), far, place, b.c.cfg.Log)
 	}()
 	b.t.Cleanup(u.leave)
 	return u

@@ -207,6 +207,28 @@ func TestRegain(t *testing.T) {
 		t.Error("nobody says so")
 	}
 
+	// Who comes while that is under way is not refused because of it.
+	b.srv.cut()
+	until(t, "the loss is known", func() bool { return !status().Connected && status().WaitingFor == "lab-7" })
+	b.srv.hold(true)
+	b.arrive("lab-7", lab)
+	until(t, "it is being connected", func() bool { return status().Ceremony == "ped connect" })
+	b.ped.Insert(hsmtest.Insert{Key: "orange", PIN: "4444"})
+	b.ped.Choose(hsmtest.Choice{M: 1, N: 1})
+	b.ped.Insert(hsmtest.Insert{Key: "orange", PIN: "4444"})
+	done := make(chan error, 1)
+	go func() { _, err := u.do(hsmapi.VectorInit, slot1()); done <- err }()
+	time.Sleep(20 * time.Millisecond)
+	select {
+	case err := <-done:
+		t.Errorf("over while the PED is fetched: %v", err)
+	default:
+	}
+	b.srv.hold(false)
+	if err := <-done; err != nil {
+		t.Errorf("%#v", err)
+	}
+
 	// A half-open link is ended by the new one, and the PED moves over.
 	old, _ := b.c.slots[0].current()
 	b.arrive("lab-7", lab)
@@ -214,7 +236,7 @@ func TestRegain(t *testing.T) {
 		h, _ := b.c.slots[0].current()
 		return status().Connected && status().WaitingFor == "" && h != nil && h != old
 	})
-	if b.c.Status().LinkLosses["replaced"] != 1 || b.c.Status().LinkLosses["broken"] != 1 {
+	if b.c.Status().LinkLosses["replaced"] != 1 || b.c.Status().LinkLosses["broken"] != 2 {
 		t.Errorf("%v", b.c.Status().LinkLosses)
 	}
 

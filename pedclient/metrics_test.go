@@ -36,7 +36,7 @@ pedclient_ceremonies_running{command="role changepw"} 0
 pedclient_ceremonies_running{command="role login"} 0
 # HELP pedclient_callers Local programs on the HSM socket.
 # TYPE pedclient_callers gauge
-pedclient_callers 0
+pedclient_callers 1
 # HELP pedclient_connects_total Tries to connect a slot, by result.
 # TYPE pedclient_connects_total counter
 pedclient_connects_total{result="CKR_OK"} 1

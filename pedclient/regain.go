@@ -81,6 +81,22 @@ func (s *slot) endRegain() {
 	}
 }
 
+// settled waits until the slot is not being connected by itself: nobody is
+// refused because of something that nobody has asked for. It takes no longer
+// than to connect does, for no person is waited for.
+func (s *slot) settled(ctx context.Context) {
+	s.mu.Lock()
+	d := s.dialing
+	s.mu.Unlock()
+	if d == nil || d.caller != byItself {
+		return
+	}
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+	}
+}
+
 // regaining returns whose return is waited for, or "".
 func (s *slot) regaining() string {
 	s.mu.Lock()

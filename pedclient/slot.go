@@ -144,6 +144,7 @@ func (s *slot) disconnect(ctx context.Context) error {
 type dialer struct {
 	caller string
 	since  time.Time
+	done   chan struct{}
 }
 
 // check refuses what can be known before a way is looked for.
@@ -168,11 +169,11 @@ func (s *slot) beginDial(caller string) error {
 	if s.dialing != nil {
 		return s.dialing.busy()
 	}
-	s.dialing = &dialer{caller, time.Now()}
+	s.dialing = &dialer{caller, time.Now(), make(chan struct{})}
 	return nil
 }
 
-func (s *slot) endDial() { s.mu.Lock(); s.dialing = nil; s.mu.Unlock() }
+func (s *slot) endDial() { s.mu.Lock(); close(s.dialing.done); s.dialing = nil; s.mu.Unlock() }
 
 // setHold keeps the hold of a slot that is being connected. With none the last
 // one's end has been answered by another try, and is forgotten.

@@ -77,9 +77,7 @@ type LinkStatus struct {
 
 // Status returns the state of this moment. It waits for nothing.
 func (c *Client) Status() Status {
-	c.mu.Lock()
-	st := Status{UpTime: seconds(time.Since(c.started)), Callers: c.callers, Listening: []string{}, Slots: []SlotStatus{}, Links: []LinkStatus{}, Ceremonies: []Durations{}}
-	c.mu.Unlock()
+	st := Status{UpTime: seconds(time.Since(c.started)), Callers: c.places.taken(), Listening: []string{}, Slots: []SlotStatus{}, Links: []LinkStatus{}, Ceremonies: []Durations{}}
 	st.IdleTimeout = seconds(c.net.clock.get().Idle)
 	if id := c.net.secure.own(); id != nil {
 		st.Identity = id.CommonName

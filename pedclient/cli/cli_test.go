@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) { admintest.Run(t, name) }
 
+// TestOrdinaryUser runs the scripts as somebody who is not root.
+func TestOrdinaryUser(t *testing.T) { admintest.AsOrdinaryUser(t, "TestOrdinaryUser") }
+
 // slots is a local program that lists the slots.
 func slots() {
 	c, err := net.Dial("unix", os.Getenv("RUN")+"/"+socketName)
