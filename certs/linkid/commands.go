@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ var (
 // copies its certificate from certFile to the data folder. It returns p with
 // Cert and CertFile. A name and a certificate can be registered once in a kind.
 func Register(conf, data string, p Peer, certFile string) (Peer, error) {
-	if err := CheckName(p.Name); err != nil {
+	if err := checkName(p.Name); err != nil {
 		return p, err
 	}
 	cert, err := LoadCertificate(certFile)
@@ -39,7 +40,7 @@ func Register(conf, data string, p Peer, certFile string) (Peer, error) {
 	if err != nil {
 		return p, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return p, err
 	}
 	p.Cert, p.CertFile = cert, filepath.Join(dir, strings.ToLower(string(p.Kind)+"-"+p.Name)+".pem")
@@ -76,7 +77,7 @@ func (p Peer) write(f *conffile.File) error {
 // Delete removes a peer from the configuration file, then the copy of its
 // certificate.
 func Delete(conf, data string, kind Kind, name string) error {
-	if err := CheckName(name); err != nil {
+	if err := checkName(name); err != nil {
 		return err
 	}
 	dir, err := copies(conf, data)
@@ -120,7 +121,7 @@ func List(conf string, kind Kind) ([]Listed, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []Listed{}
+	all, now := []Listed{}, time.Now()
 	for _, e := range entries(f, kind) {
 		l := Listed{Name: e.Name, CertFile: e.CertFile}
 		if kind == Appliance {
@@ -131,8 +132,10 @@ func List(conf string, kind Kind) ([]Listed, error) {
 		} else {
 			l.CommonName, l.Fingerprint = CommonName(e.Cert), Fingerprint(e.Cert)
 			l.ValidFrom, l.Expires = e.Cert.NotBefore, e.Cert.NotAfter
-			if err := check(e.Cert, time.Now()); err != nil {
+			if err := check(e.Cert, now); err != nil {
 				l.Problem = err.Error()
+			} else if now.Before(e.Cert.NotBefore) {
+				l.Problem = "it is not valid before " + day(e.Cert.NotBefore) + ": check the clocks of both hosts"
 			}
 		}
 		all = append(all, l)
@@ -183,12 +186,13 @@ func sweep(f *conffile.File, dir string) error {
 			named = append(named, filepath.Clean(path))
 		}
 	}
-	paths, err := filepath.Glob(filepath.Join(dir, "*.pem"))
-	if err != nil {
+	files, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for _, path := range paths {
-		if !slices.Contains(named, path) {
+	for _, f := range files {
+		path := filepath.Join(dir, f.Name())
+		if filepath.Ext(path) == ".pem" && !slices.Contains(named, path) {
 			if err := os.Remove(path); err != nil {
 				return err
 			}

@@ -5,7 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -20,15 +20,11 @@ type Conn struct {
 	heard   atomic.Bool
 }
 
-// Peer is who is at the other end, as it was registered when the connection was
-// made.
-func (c *Conn) Peer() Peer { return c.peer }
-
 // PeerName is the name that the peer is registered under.
 func (c *Conn) PeerName() string { return c.peer.Name }
 
 // Protection says what protects the connection, for status.
-func (c *Conn) Protection() string { return "TLS 1.3, " + c.group.String() }
+func (c *Conn) Protection() string { return "TLS 1.3, " + strings.TrimPrefix(c.group.String(), "Curve") }
 
 // Recheck judges the peer again by a newer registry: nil if it would still be
 // accepted as who it is.
@@ -56,7 +52,10 @@ func (c *Conn) Write(b []byte) (int, error) {
 }
 
 func (c *Conn) early(err error) error {
-	if err == nil || !c.dialled || c.heard.Load() || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
+	if err == nil || !c.dialled || c.heard.Load() || errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		return err
 	}
 	return ErrClosedEarly

@@ -156,7 +156,7 @@ func TestP521(t *testing.T) {
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	if r := <-done; r.err != nil || r.conn.Protection() != "TLS 1.3, CurveP521" {
+	if r := <-done; r.err != nil || r.conn.Protection() != "TLS 1.3, P521" {
 		t.Errorf("%v", r.err)
 	}
 }

@@ -47,14 +47,11 @@ type writeFunc func(path string, data []byte, perm fs.FileMode) error
 
 // save takes the writer, so that tests can let it fail.
 func (i *Identity) save(dir string, replace bool, write writeFunc) (certPath, keyPath string, err error) {
-	if err := CheckName(i.CommonName); err != nil {
+	if err := checkName(i.CommonName); err != nil {
 		return "", "", fmt.Errorf("common name: %w", err)
 	}
 	certPath = filepath.Join(dir, i.CommonName+".pem")
 	keyPath = filepath.Join(dir, i.CommonName+"Key.pem")
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", "", err
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", "", err
 	}

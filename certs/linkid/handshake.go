@@ -166,7 +166,7 @@ func (a *attempt) why(err error) *RefusedError {
 		e.Reason = serverRefuses(first)
 	case errors.As(err, &header), len(first) > 0 && first[0] != recordHandshake && first[0] != recordAlert:
 		e.Reason, e.Before = NotTLS, first[:min(len(first), 16)]
-	case hungUp(err):
+	case hungUp(err), alerted(err) && first[0] == recordHandshake:
 		e.Reason = Closed
 	case a.shown:
 		e.Reason = NoProof
@@ -183,6 +183,13 @@ func hungUp(err error) bool {
 	}
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && (op.Op == "read" || op.Op == "write" || op.Op == "readfrom" || op.Op == "writev")
+}
+
+// alerted reports whether the peer has ended the handshake, as other programs
+// do, with an alert.
+func alerted(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
 }
 
 // Acceptor returns Server with the identity and the registry of the moment, in

@@ -2,6 +2,7 @@ package linkid
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -88,6 +89,20 @@ func TestAccepted(t *testing.T) {
 	}
 	if _, err := r.conn.Read(b5); err != io.EOF || time.Since(start) > time.Second {
 		t.Errorf("after a close: %v", err)
+	}
+}
+
+// TestAlerted: another program that does not accept this side says so in TLS.
+func TestAlerted(t *testing.T) {
+	a, b := newID(t, "alpha"), newID(t, "beta")
+	d, s := pair(t)
+	done := server(s, a, registry(PEDServer, b))
+	c := tls.Client(d, &tls.Config{ServerName: "alpha", NextProtos: []string{"openped-link"}, Certificates: []tls.Certificate{*b.certificate()}})
+	if err := c.Handshake(); err == nil {
+		t.Fatal("control: the client trusts anybody")
+	}
+	if r := <-done; !errors.Is(r.err, ErrClosedEarly) {
+		t.Error(r.err)
 	}
 }
 

@@ -25,14 +25,15 @@ type Identity struct {
 // ErrPair means that a private key and a certificate are not of one identity.
 var ErrPair = errors.New("the private key is not the certificate's: make a new pair with -regen")
 
-// Generate makes a new identity; cn is a name by CheckName.
+// Generate makes a new identity. cn has 1 to 64 letters, digits, dots, dashes and
+// underscores, and begins with none of the first two.
 func Generate(cn string) (*Identity, error) {
 	now := time.Now()
 	return generate(cn, now.Add(-validBefore), now.AddDate(validYears, 0, 0))
 }
 
 func generate(cn string, from, until time.Time) (*Identity, error) {
-	if err := CheckName(cn); err != nil {
+	if err := checkName(cn); err != nil {
 		return nil, fmt.Errorf("common name: %w", err)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)

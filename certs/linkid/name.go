@@ -6,9 +6,9 @@ import (
 	"openped/internal/setting"
 )
 
-// CheckName returns an error unless name can stand in a file name, in a section
+// checkName returns an error unless name can stand in a file name, in a section
 // of a configuration file, and in a certificate.
-func CheckName(name string) error {
+func checkName(name string) error {
 	if name == "" {
 		return errors.New("a name has 1 to 64 letters, digits, dots, dashes and underscores")
 	}

@@ -135,7 +135,7 @@ func entries(f *conffile.File, kind Kind) []entry {
 }
 
 func (e *entry) read(f *conffile.File) (err error) {
-	if err := CheckName(e.Name); err != nil {
+	if err := checkName(e.Name); err != nil {
 		e.Name = "?"
 		return err
 	}
