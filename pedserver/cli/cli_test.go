@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) { admintest.Run(t, name) }
 
+// TestOrdinaryUser runs the scripts as somebody who is not root.
+func TestOrdinaryUser(t *testing.T) { admintest.AsOrdinaryUser(t, "TestOrdinaryUser") }
+
 // fakePED serves a software PED on a socket until it is killed.
 func fakePED() {
 	l, err := net.Listen("unix", os.Args[1])

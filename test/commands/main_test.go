@@ -9,9 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -38,40 +35,8 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) { admintest.Run(t, "pedserver", "pedclient") }
 
-// nobody is the ordinary user of the tests.
-const nobody = 65534
-
-// TestOrdinaryUser runs all tests again as somebody who is not root.
-func TestOrdinaryUser(t *testing.T) {
-	if os.Geteuid() != 0 {
-		if os.Getenv(again) == "" && os.Getenv("CI") != "" {
-			t.Fatal("run this as root: an ordinary user can not show what root can do")
-		}
-		t.Skip("this is an ordinary user")
-	}
-	home, err := os.MkdirTemp("", "home")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(home)
-	// The test's own program and folder may be closed to others.
-	program := filepath.Join(home, "commands.test")
-	for _, c := range [][]string{{"cp", os.Args[0], program}, {"cp", "-r", "testdata", home}, {"chmod", "-R", "a+rX", home}, {"mkdir", home + "/tmp"}, {"chown", "-R", fmt.Sprint(nobody), home}} {
-		if out, err := exec.Command(c[0], c[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v: %s", c, err, out)
-		}
-	}
-	cmd := exec.Command(program, "-test.skip=^TestOrdinaryUser$", "-test.timeout=5m")
-	cmd.Dir = home
-	cmd.Env = []string{"HOME=" + home, "TMPDIR=" + home + "/tmp", "PATH=" + os.Getenv("PATH"), again + "=1"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
-
-// again marks the run as an ordinary user.
-const again = "OPENPED_TEST_AGAIN"
+// TestOrdinaryUser runs all of it as somebody who is not root.
+func TestOrdinaryUser(t *testing.T) { admintest.AsOrdinaryUser(t, "TestOrdinaryUser") }
 
 // get prints what is at an address of HTTP, or on a socket of this computer.
 func get() {
