@@ -24,7 +24,9 @@ type Conn struct {
 func (c *Conn) PeerName() string { return c.peer.Name }
 
 // Protection says what protects the connection, for status.
-func (c *Conn) Protection() string { return "TLS 1.3, " + strings.TrimPrefix(c.group.String(), "Curve") }
+func (c *Conn) Protection() string {
+	return "TLS 1.3, " + strings.TrimPrefix(c.group.String(), "Curve")
+}
 
 // Recheck judges the peer again by a newer registry: nil if it would still be
 // accepted as who it is.

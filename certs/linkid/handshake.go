@@ -1,6 +1,7 @@
 package linkid
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -166,7 +167,7 @@ func (a *attempt) why(err error) *RefusedError {
 		e.Reason = serverRefuses(first)
 	case errors.As(err, &header), len(first) > 0 && first[0] != recordHandshake && first[0] != recordAlert:
 		e.Reason, e.Before = NotTLS, first[:min(len(first), 16)]
-	case hungUp(err), alerted(err) && first[0] == recordHandshake:
+	case hungUp(err), alerted(err) && bytes.HasPrefix(first, []byte{recordHandshake}):
 		e.Reason = Closed
 	case a.shown:
 		e.Reason = NoProof

@@ -25,8 +25,8 @@ type Identity struct {
 // ErrPair means that a private key and a certificate are not of one identity.
 var ErrPair = errors.New("the private key is not the certificate's: make a new pair with -regen")
 
-// Generate makes a new identity. cn has 1 to 64 letters, digits, dots, dashes and
-// underscores, and begins with none of the first two.
+// Generate makes a new identity. Its name has 1 to 64 letters, digits, dots,
+// dashes and underscores, and begins with neither a dot nor a dash.
 func Generate(cn string) (*Identity, error) {
 	now := time.Now()
 	return generate(cn, now.Add(-validBefore), now.AddDate(validYears, 0, 0))
