@@ -38,8 +38,9 @@ type line struct {
 
 // asked is an ACQUIRE that has not been answered.
 type asked struct {
-	answer chan answer // takes one
-	gaveUp bool        // nobody waits any more
+	answer chan answer   // takes one
+	over   chan struct{} // closed when it has been answered
+	gaveUp bool          // nobody waits any more
 }
 
 type answer struct {
@@ -95,21 +96,13 @@ func (l *line) end(cause *hsm.Error) {
 }
 
 // acquire asks for the PED for the HSM with a serial, on a line that is parked.
+// A PEDserver that does not answer before ctx ends by itself is lost.
 func (l *line) acquire(ctx context.Context, serial string) (*hold, error) {
-	a := &asked{answer: make(chan answer, 1)}
-	l.mu.Lock()
-	switch {
-	case l.cause != nil:
-		l.mu.Unlock()
-		return nil, l.Cause()
-	case l.hold != nil || l.asked != nil:
-		l.mu.Unlock()
-		return nil, &hsm.Error{Code: hsmapi.CKR_PED_BUSY, Msg: "the PED at " + l.where + " serves another slot of this host",
-			Hint: "run `ped disconnect` there; `slot list` and `ped show` tell which it is"}
+	a, err := l.ask(ctx)
+	if err == nil {
+		err = l.write(protocol.Acquire{HSMSerial: serial})
 	}
-	l.asked = a
-	l.mu.Unlock()
-	if err := l.write(protocol.Acquire{HSMSerial: serial}); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	select {
@@ -129,7 +122,42 @@ func (l *line) acquire(ctx context.Context, serial string) (*hold, error) {
 		}
 	default:
 	}
-	return nil, greetError(ctx, l.target, ctx.Err())
+	e := greetError(ctx, l.target, ctx.Err())
+	if e.Code != hsmapi.CKR_FUNCTION_CANCELED {
+		e.Err = lost{e.Err}
+		l.end(e)
+	}
+	return nil, e
+}
+
+// ask makes the one who calls the one who asks. The answer to somebody who has
+// given up comes first.
+func (l *line) ask(ctx context.Context) (*asked, error) {
+	for {
+		l.mu.Lock()
+		old := l.asked
+		switch {
+		case l.cause != nil:
+			l.mu.Unlock()
+			return nil, l.Cause()
+		case l.hold != nil, old != nil && !old.gaveUp:
+			l.mu.Unlock()
+			return nil, &hsm.Error{Code: hsmapi.CKR_PED_BUSY, Msg: "the PED at " + l.where + " serves another slot of this host",
+				Hint: "run `ped disconnect` there; `slot list` and `ped show` tell which it is"}
+		case old == nil:
+			l.asked = &asked{answer: make(chan answer, 1), over: make(chan struct{})}
+			a := l.asked
+			l.mu.Unlock()
+			return a, nil
+		}
+		l.mu.Unlock()
+		select {
+		case <-old.over:
+		case <-l.done:
+		case <-ctx.Done():
+			return nil, greetError(ctx, l.target, ctx.Err())
+		}
+	}
 }
 
 // answered takes the answer to ACQUIRE. What a reader does next must find the
@@ -144,6 +172,7 @@ func (l *line) answered(b protocol.Body) error {
 	ped, got := b.(protocol.Acquired)
 	if !a.gaveUp {
 		l.asked = nil
+		close(a.over)
 		if got {
 			l.hold = newHold(l, ped)
 			a.answer <- answer{hold: l.hold}
@@ -160,6 +189,7 @@ func (l *line) answered(b protocol.Body) error {
 	l.mu.Lock()
 	l.asked = nil
 	l.mu.Unlock()
+	close(a.over)
 	return nil
 }
 
@@ -248,15 +278,15 @@ func (l *line) told(code protocol.LinkErr) *hsm.Error {
 
 // lost is the cause when the line broke.
 func (l *line) lost(err error) *hsm.Error {
-	hint := "then run `ped connect`"
+	hint := ", then run `ped connect`"
 	if l.parks {
-		hint = "the PEDserver connects again by itself"
+		hint = "; the PEDserver calls again by itself"
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return unplugged(fmt.Sprintf("nothing was heard from the PEDserver at %s for %v", l.where, l.clock.get().PingTimeout),
-			"check the network, "+hint, lost{err})
+			"check the network"+hint, lost{err})
 	}
-	return unplugged("the connection to the PEDserver at "+l.where+" broke", "check the network and that pedserver runs, "+hint, lost{err})
+	return unplugged("the connection to the PEDserver at "+l.where+" broke", "check the network and that pedserver runs"+hint, lost{err})
 }
 
 // lost marks causes that say nothing about what anybody wanted.

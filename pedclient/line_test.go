@@ -159,10 +159,6 @@ func TestAbandonedAcquire(t *testing.T) {
 		if _, err := l.acquire(ctx, "7000001"); codeOf(err) != hsmapi.CKR_FUNCTION_CANCELED {
 			t.Errorf("%v", err)
 		}
-		if _, err := l.acquire(context.Background(), "7000001"); codeOf(err) != hsmapi.CKR_PED_BUSY {
-			t.Errorf("%v", err)
-		}
-		time.Sleep(8 * time.Second) // a pipe has no room: a PONG may stand in the way for a second
 		h, err := l.acquire(context.Background(), "7000001")
 		if err != nil {
 			t.Error(err)
@@ -182,6 +178,9 @@ func TestMuteAcquire(t *testing.T) {
 		defer cancel()
 		_, err := l.acquire(ctx, "7000001")
 		code(t, err, hsmapi.CKR_PED_UNPLUGGED, "the PEDserver at lab-7 (10.0.0.9) does not answer within 10s")
+		if l.Cause() == nil {
+			t.Error("a line that is good for nothing is kept")
+		}
 	})
 }
 
