@@ -1,6 +1,12 @@
 package usbped
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"openped/protocol"
+)
 
 // fault is an error of this package with its remedy.
 type fault struct{ text, hint string }
@@ -23,6 +29,16 @@ var (
 	ErrInUse error = &fault{"PED in use by another program", "stop the other pedserver or pedclient that has the PED open"}
 	// ErrNotPED means that what answers is no PED, or none of a version we know.
 	ErrNotPED error = &fault{"device is not a PED", "check -peddevice, and compare the releases of pedserver and softped"}
+	// ErrMute means that the PED takes what is sent to it, or not even that, and
+	// says nothing.
+	ErrMute error = &fault{"PED does not answer", "unplug the PED and plug it in again"}
+	// ErrSeveral means that there is more than one PED to choose from.
+	ErrSeveral error = &fault{"several PEDs are plugged in", "choose one by its serial number: -peddevice usb:SERIAL"}
+	// ErrNoUSB means that this computer, or what this program sees of it, has no
+	// USB.
+	ErrNoUSB error = &fault{"this computer has no USB that this program can use", "plug the PED in to a computer with USB, or pass /dev/bus/usb to this container or virtual machine"}
+	// ErrNotBuilt means that this program was built without USB.
+	ErrNotBuilt error = &fault{"this program was built without USB", "use a release with USB, or a PED in software with -peddevice unix:PATH"}
 	// ErrClosed means that the device was closed on this side.
 	ErrClosed error = &fault{"PED closed", "open the PED again"}
 	// ErrCorrupt means that a frame was damaged, lost, doubled or out of order.
@@ -35,11 +51,71 @@ var (
 	ErrNotOpen error = &fault{"no host has opened the PED", "start pedserver"}
 )
 
+// HeldError is ErrInUse when it is known who has the PED.
+type HeldError struct {
+	Process string
+	PID     int
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("PED in use by %s (process %d)", text(e.Process, 64), e.PID)
+}
+
+// Unwrap returns ErrInUse.
+func (e *HeldError) Unwrap() error { return ErrInUse }
+
+// Hint returns the remedy.
+func (e *HeldError) Hint() string {
+	return fmt.Sprintf("stop %s (process %d), or have it give the PED up", text(e.Process, 64), e.PID)
+}
+
+// SeveralError is ErrSeveral with the serial numbers to choose from.
+type SeveralError struct{ Serials []string }
+
+func (e *SeveralError) Error() string {
+	return fmt.Sprintf("%d PEDs are plugged in", len(e.Serials))
+}
+
+// Unwrap returns ErrSeveral.
+func (e *SeveralError) Unwrap() error { return ErrSeveral }
+
+// Hint returns the remedy.
+func (e *SeveralError) Hint() string {
+	var choices []string
+	for _, s := range e.Serials {
+		choices = append(choices, "-peddevice usb:"+string(text(s, protocol.MaxSerialText)))
+	}
+	return "choose one: " + strings.Join(choices, " or ")
+}
+
+// The rule that lets people use a PED with no more rights, and the group that
+// it gives the PED to.
+const (
+	UdevRule  = "/etc/udev/rules.d/70-openped.rules"
+	UdevGroup = "plugdev"
+)
+
+// AccessError is ErrNoAccess with the file that may not be opened.
+type AccessError struct{ Path string }
+
+func (e *AccessError) Error() string { return "no permission to open the PED at " + e.Path }
+
+// Unwrap returns ErrNoAccess.
+func (e *AccessError) Unwrap() error { return ErrNoAccess }
+
+// Hint returns the remedy.
+func (e *AccessError) Hint() string {
+	return "install " + UdevRule + ", join the group " + UdevGroup + ", and plug the PED in again"
+}
+
 // Hint returns the remedy for an error of this package in one line, or "".
 func Hint(err error) string {
-	var f *fault
+	var f interface {
+		error
+		Hint() string
+	}
 	if errors.As(err, &f) {
-		return f.hint
+		return f.Hint()
 	}
 	return ""
 }

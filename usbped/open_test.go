@@ -164,7 +164,7 @@ func TestRefuse(t *testing.T) {
 func TestSocketOpener(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "ped.sock")
-	o, ok := ParseDevice("unix:" + path)
+	o, ok := ParseDevice("unix:"+path, nil)
 	if !ok || o.String() != "unix:"+path {
 		t.Fatal(o)
 	}
@@ -224,8 +224,8 @@ func TestSocketOpener(t *testing.T) {
 }
 
 func TestParseDevice(t *testing.T) {
-	for _, s := range []string{"", "unix:", "usb", "/run/ped.sock", "UNIX:/x"} {
-		if o, ok := ParseDevice(s); ok {
+	for _, s := range []string{"", "unix:", "usb:", "usbx", "/run/ped.sock", "UNIX:/x"} {
+		if o, ok := ParseDevice(s, nil); ok {
 			t.Errorf("%q is %v", s, o)
 		}
 	}

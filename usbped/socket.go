@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+
+	"openped/protocol"
 )
 
 // SocketOpener opens a PED in software at a unix socket.
@@ -38,11 +40,26 @@ func (o SocketOpener) Open(ctx context.Context) (Device, error) {
 	return h, nil
 }
 
-// ParseDevice reads what -peddevice takes: "unix:PATH". The bool is false for
-// anything else.
-func ParseDevice(s string) (Opener, bool) {
+// ParseDevice reads what -peddevice takes: "unix:PATH", "usb" (the only PED) or
+// "usb:SERIAL". The bool is false for anything else. How a PED on a cable is
+// opened is told by usb, which gets its serial number or ""; in a program that
+// was built without USB it is nil, and opening such a PED is ErrNotBuilt.
+func ParseDevice(s string, usb func(serial string) Opener) (Opener, bool) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok && path != "" {
 		return SocketOpener{path}, true
 	}
-	return nil, false
+	serial, ok := strings.CutPrefix(s, "usb:")
+	if s != "usb" && (!ok || serial == "" || len(serial) > protocol.MaxSerialText || string(text(serial, len(serial))) != serial) {
+		return nil, false
+	}
+	if usb == nil {
+		return notBuilt(s), true
+	}
+	return usb(serial), true
 }
+
+// notBuilt is a PED on a cable to a program that was built without USB.
+type notBuilt string
+
+func (o notBuilt) String() string                       { return string(o) }
+func (o notBuilt) Open(context.Context) (Device, error) { return nil, ErrNotBuilt }

@@ -29,7 +29,7 @@ type server struct {
 // open makes what start serves: it listens, and looks for the PED when served.
 func open(env daemon.Env) (*daemon.Service, error) {
 	v, log := env.Values, env.Log.Logger
-	opener, _ := usbped.ParseDevice(v.Text("peddevice")) // checked when it was read
+	opener, _ := usbped.ParseDevice(v.Text("peddevice"), nil) // checked when it was read
 	store, err := linkcmd.Open(env.ConfigPath, v, log, linkid.Appliance, linkid.Administrator)
 	if err != nil {
 		return nil, err

@@ -100,7 +100,7 @@ var table = setting.Table{
 }
 
 func checkDevice(v string) error {
-	if _, ok := usbped.ParseDevice(v); !ok {
+	if _, ok := usbped.ParseDevice(v, nil); !ok {
 		return fmt.Errorf("%s is not a device; write unix:PATH, where PATH is the socket of softped", cmdline.Printable(v))
 	}
 	return nil
