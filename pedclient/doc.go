@@ -5,7 +5,9 @@
 //
 // The channel to the PED ends in package hsm; this package carries its frames.
 // A line is a connection to a PEDserver, made by either side; a hold is a PED
-// that a slot has over it. Lines that PEDservers have made wait in the hub. Each slot, each connection to a PEDserver and each caller has goroutines of
-// its own, and no lock is held while anybody is waited for: a person at one PED
-// holds up nothing else, and status never waits.
+// that a slot has over it. Lines that PEDservers have made wait in the hub.
+//
+// Each slot, each line and each caller has goroutines of its own, and no lock is
+// held while anybody is waited for: a person at one PED holds up nothing else,
+// and status never waits.
 package pedclient
