@@ -28,7 +28,8 @@ const patience = 20 * time.Second
 // leaves behind is killed. crash and signal are about the first daemon.
 //
 //	exits CODE CMD ARGS   run a command that must end with the exit code
-//	until TEXT CMD ARGS   repeat a command until its output contains the text
+//	until TEXT CMD ARGS   repeat a command until its output contains the text;
+//	                      ! until: until it does not
 //	poll FILE, ! poll     wait until a file is there, or is gone
 //	crash                 kill -9 the daemon and wait for its end
 //	signal NAME           send TERM, STOP, CONT or HUP to the daemon
@@ -150,10 +151,10 @@ func poll(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func until(ts *testscript.TestScript, _ bool, args []string) {
+func until(ts *testscript.TestScript, neg bool, args []string) {
 	for end := time.Now().Add(patience); ; {
 		_ = ts.Exec(args[1], args[2:]...)
-		if strings.Contains(ts.ReadFile("stdout"), args[0]) {
+		if strings.Contains(ts.ReadFile("stdout"), args[0]) != neg {
 			return
 		}
 		if time.Now().After(end) {
