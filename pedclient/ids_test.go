@@ -135,3 +135,43 @@ func TestIDsRefused(t *testing.T) {
 		t.Errorf("%+v %v", p, err)
 	}
 }
+
+// FuzzIDs: whatever a file says, what can be read has the rules of PED IDs, and
+// one more can be added without a change to the others.
+func FuzzIDs(f *testing.F) {
+	f.Add([]byte("PedId 7 = {\n Host = h;\n Port = 1503;\n TLS = 1;\n HSMSerial = 700;\n}\n"))
+	f.Add([]byte("PedId 7={Host=h;}PedId 8={Host=::1;TLS=0}"))
+	f.Add([]byte("[PedId 9]\nHost=10.0.0.5\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := conffile.Parse(b)
+		if err != nil {
+			return
+		}
+		m, err := LoadIDs(c)
+		if err != nil {
+			return
+		}
+		serials, last := map[string]bool{}, 0
+		for _, p := range m.List() {
+			if p.ID <= last || p.ID > MaxPEDID || p.Host == "" || p.Port < 1 || p.Port > 65535 || p.HSMSerial != "" && serials[p.HSMSerial] {
+				t.Errorf("%+v", p)
+			}
+			last, serials[p.HSMSerial] = p.ID, true
+		}
+		if _, there := m.Lookup(65000); there {
+			return
+		}
+		conf := filepath.Join(t.TempDir(), "c")
+		if err := os.WriteFile(conf, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := SetID(conf, PEDID{ID: 65000, Host: "new", Port: 1}); err != nil {
+			return // a file that cannot take it is refused, and as it was
+		}
+		want := append(m.List(), PEDID{ID: 65000, Host: "new", Port: 1})
+		slices.SortFunc(want, func(a, b PEDID) int { return a.ID - b.ID })
+		if got := idsOf(t, conf); !slices.Equal(got, want) {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	})
+}
