@@ -160,6 +160,7 @@ func TestPEDclientInAFlood(t *testing.T) {
 	c := crowd{
 		"pedclient's port":         lab.Flood(perSecond, fromMany(l.Port)),
 		"pedclient's admin socket": lab.Flood(perSecond, toSocket(l.Path("pedclient.sock"))),
+		"pedclient's HSM socket":   lab.Flood(perSecond, toSocket(l.Path("hsm.sock"))),
 	}
 	time.Sleep(2 * time.Second)
 	n := 0
