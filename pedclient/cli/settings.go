@@ -1,15 +1,13 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
 
+	"openped/certs/linkid/linkcmd"
+	"openped/internal/daemon"
 	"openped/internal/setting"
 	"openped/pedclient"
 )
-
-// maxSeconds is the longest time-out that can be set: a day.
-const maxSeconds = 86400
 
 // Which commands list a setting in their help. Every command takes every one.
 var (
@@ -24,7 +22,7 @@ var (
 )
 
 // table is every flag of pedclient (docs/cli/pedclient.md).
-var table = setting.Table{
+var table = slices.Concat(setting.Table{
 	{Name: "id", Value: "PED ID", Kind: setting.Int, Min: 1, Max: 65535, Usage: "the PED ID", In: inIDs},
 	{Name: "id_serialnumber", Value: "serial", Kind: setting.Text, Check: setting.CheckSerial, Usage: "serial number of the HSM", In: []string{"assignid"}},
 	{Name: "id_ip", Value: "host", Kind: setting.Text, Check: setting.CheckHost, Usage: "address or host name of the PEDserver", In: []string{"setid"}},
@@ -53,50 +51,24 @@ var table = setting.Table{
 		Usage: "how its roles log in", In: []string{"createhsm"}},
 
 	{Name: "listenip", Key: "ListenIP", Value: "address", Kind: setting.Addr, Many: true, Usage: "listen for PEDservers here only; may be repeated", In: inServer},
-	{Name: "listenport", Key: "ListenPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: fmt.Sprint(pedclient.DefaultListenPort),
-		Usage: "TCP port for registered PEDservers", In: inServer},
-	{Name: "admin", Key: "AdminPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: fmt.Sprint(pedclient.DefaultAdminPort),
-		Usage: "TCP port for administrators of other computers", In: slices.Concat(inServer, inRemote)},
-	{Name: "eadmin", Key: "ExternalAdmin", Value: "0 or 1", Kind: setting.Bit, Default: "0",
-		Usage: "1: open it to registered administrators", In: inCalls},
-	{Name: "waitaddress", Key: "WaitForAddress", Value: "0 or 1", Kind: setting.Bit, Default: "0",
-		Usage: "1: wait for a -listenip that this computer does not have yet", In: inServer},
-	{Name: "metricsport", Key: "MetricsPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535,
-		Usage: "metrics on this port of this computer (off)", In: inServer},
+	setting.Port("listenport", "ListenPort", pedclient.DefaultListenPort, "TCP port for registered PEDservers", inServer),
+	setting.Port("admin", "AdminPort", pedclient.DefaultAdminPort, "TCP port for administrators of other computers", slices.Concat(inServer, inRemote)),
+	setting.OnOff("eadmin", "ExternalAdmin", false, false, "1: open it to registered administrators", inCalls),
+	setting.OnOff("waitaddress", "WaitForAddress", false, false, "1: wait for a -listenip that this computer does not have yet", inServer),
+	setting.Port("metricsport", "MetricsPort", 0, "metrics on this port of this computer (off)", inServer),
 
-	{Name: "idletimeout", Key: "IdleTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 0, Max: maxSeconds, Default: "1800", Live: true,
-		Usage: "without PED traffic; 0: as the PEDserver decides", In: inServer},
+	setting.Seconds("idletimeout", "IdleTimeout", 0, 1800, true, "without PED traffic; 0: as the PEDserver decides", inServer),
 	{Name: "ignoreidletimeout", Key: "IgnoreIdleTimeout", Kind: setting.Switch, Live: true,
 		Usage: "no idle time-out for an HSM and the PED ID assigned to it", In: inServer},
-	{Name: "pinginterval", Key: "PingInterval", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "1", Live: true,
-		Usage: "between two pings to a PEDserver", In: inServer},
-	{Name: "pingtimeout", Key: "PingTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 2, Max: maxSeconds, Default: "3", Live: true,
-		Usage: "silence of a PEDserver that is lost", In: inServer},
-	{Name: "socketreadtimeout", Key: "SocketReadTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "10", Live: true,
-		Usage: "for a PEDserver to answer", In: inCalls},
-	{Name: "socketwritetimeout", Key: "SocketWriteTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "3", Live: true,
-		Usage: "for one frame to a PEDserver", In: inCalls},
-	{Name: "shutdowntimeout", Key: "ShutdownTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "8",
-		Usage: "for the services inside to end", In: inProcess},
-	{Name: "pstartuptimeout", Key: "StartupTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "15",
-		Usage: "for the process to start", In: inProcess},
-	{Name: "pshutdowntimeout", Key: "ProcessShutdownTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "15",
-		Usage: "for the process to end", In: inProcess},
-
-	{Name: "logfile", Aliases: []string{"logfilename"}, Key: "LogFileName", Value: "file", Kind: setting.Path, Live: true,
-		Usage: "log to this file", In: slices.Concat(inModes, inIDs)},
-	{Name: "loginfo", Key: "LogInfo", Value: "0 or 1", Kind: setting.Bit, Default: "1", Live: true, Usage: "log information", In: slices.Concat(inModes, inIDs)},
-	{Name: "logwarning", Key: "LogWarning", Value: "0 or 1", Kind: setting.Bit, Default: "1", Live: true, Usage: "log warnings", In: slices.Concat(inModes, inIDs)},
-	{Name: "logerror", Key: "LogError", Value: "0 or 1", Kind: setting.Bit, Default: "1", Live: true, Usage: "log errors", In: slices.Concat(inModes, inIDs)},
-	{Name: "logtrace", Key: "LogTrace", Value: "0 or 1", Kind: setting.Bit, Default: "0", Live: true, Usage: "log every step, without contents", In: slices.Concat(inModes, inIDs)},
-	{Name: "maxlogfilesize", Key: "MaxLogFileSize", Value: "KB", Unit: "KB", Kind: setting.Int, Min: 16, Max: 1 << 20, Default: "8192", Live: true,
-		Usage: "size at which the log begins anew", In: slices.Concat(inModes, inIDs)},
-	{Name: "locallogger", Key: "LocalLogger", Kind: setting.Switch, Usage: "log to the file and not to the system's log", In: slices.Concat(inModes, inIDs)},
-
-	{Name: "certificate", Value: "file", Kind: setting.Path, Usage: "certificate of the one that is meant",
-		In: slices.Concat([]string{"pedserver register", "administrator register"}, inRemote)},
-	{Name: "commonname", Value: "name", Kind: setting.Text, Check: setting.CheckName, Usage: "name of this PEDclient in its new certificate", In: []string{"regen"}},
-	{Name: "certfile", Key: "CertFile", Value: "file", Kind: setting.Path, Live: true, Usage: "certificate of this PEDclient (-regen sets it)", In: inServer},
-	{Name: "privkeyfile", Key: "PrivKeyFile", Value: "file", Kind: setting.Path, Live: true, Usage: "its private key (-regen sets it)", In: inServer},
-	{Name: "adminhost", Value: "host", Kind: setting.Text, Check: setting.CheckHost, Usage: "the pedclient of that computer, through its admin port", In: inRemote},
-}
+	setting.Seconds("pinginterval", "PingInterval", 1, 1, true, "between two pings to a PEDserver", inServer),
+	setting.Seconds("pingtimeout", "PingTimeout", 2, 3, true, "silence of a PEDserver that is lost", inServer),
+	setting.Seconds("socketreadtimeout", "SocketReadTimeout", 1, 10, true, "for a PEDserver to answer", inCalls),
+	setting.Seconds("socketwritetimeout", "SocketWriteTimeout", 1, 3, true, "for one frame to a PEDserver", inCalls),
+	setting.Seconds("shutdowntimeout", "ShutdownTimeout", 1, 8, false, "for the services inside to end", inProcess),
+	setting.Seconds("pstartuptimeout", "StartupTimeout", 1, 15, false, "for the process to start", inProcess),
+	setting.Seconds("pshutdowntimeout", "ProcessShutdownTimeout", 1, 15, false, "for the process to end", inProcess),
+},
+	daemon.LogSettings(slices.Concat(inModes, inIDs)),
+	setting.Table{{Name: "locallogger", Key: "LocalLogger", Kind: setting.Switch, Usage: "log to the file and not to the system's log", In: slices.Concat(inModes, inIDs)}},
+	linkcmd.Settings([]string{"pedserver register", "administrator register"}, inRemote, inServer),
+)
