@@ -11,9 +11,15 @@ import (
 	"openped/internal/daemon"
 	"openped/internal/setting"
 	"openped/pedserver"
+	"openped/usbped"
 )
 
 const name = "pedserver"
+
+// USB opens a PED on a cable: with these ids ("vvvv:pppp", or "" for any) and this
+// serial number, or the only one if that is "". The command sets it; nil is a
+// program that was built without USB.
+var USB func(id, serial string) usbped.Opener
 
 // Program is the command line: its commands, settings and help.
 var Program = &daemon.Program{
@@ -25,7 +31,7 @@ var Program = &daemon.Program{
 	Status: func() daemon.Status { return new(pedserver.Status) },
 	Named:  string(linkid.Appliance), NamedKeys: []string{"IP", "Port"},
 	Commands: slices.Concat([]daemon.Command{
-		{Top: "mode", Word: "start", Help: helpStart, Start: "-peddevice <device>", Run: start},
+		{Top: "mode", Word: "start", Help: helpStart, Run: start},
 		{Top: "mode", Word: "stop", Help: helpStop, AnyConfig: true, Remote: true, Run: stop},
 		{Top: "mode", Word: "show", Help: helpShow, AnyConfig: true, Remote: true, Run: show},
 		{Top: "mode", Word: "config", Help: helpConfig},
@@ -54,9 +60,6 @@ func check(start bool, v *setting.Values) error {
 		if _, err := netip.ParseAddr(ip); err != nil {
 			return &cmdline.UsageError{Msg: "flag -ip: " + cmdline.Printable(ip) + " is not an IP address"}
 		}
-	}
-	if v.Text("peddevice") == "" {
-		return &cmdline.UsageError{Msg: "no PED named", Hint: "give -peddevice unix:PATH, where PATH is the socket of softped"}
 	}
 	return nil
 }

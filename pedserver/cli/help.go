@@ -6,7 +6,7 @@ package cli
 const helpAll = `
 Relays between the PED of this workstation and HSM hosts.
 
-  pedserver -mode start -peddevice <device>      start it in the background
+  pedserver -mode start [-peddevice <device>]    start it in the background
   pedserver -mode show                           the PED, and who has it
   pedserver -mode stop                           end it
   pedserver -mode config -show                   the settings
@@ -31,7 +31,7 @@ pedserver -mode start [-name <appliance>] [flags]
 
 Starts it in the background. With -name it serves HSM hosts that it calls
 (-mode connect), else those that call it. Defaults stand in brackets.
-  -peddevice <device>    the PED: unix:PATH of a software PED
+  -peddevice <device>    usb, usb:SERIAL, unix:PATH (usb); -usbid <vvvv:pppp>
   -ip <address>          listen here only; may be repeated (all addresses)
   -port <port>           for HSM hosts (1503)
   -eserverport <0 or 1>  0: for HSM hosts on this computer only (1)
@@ -95,7 +95,7 @@ need a restart. With -name it is about a registered appliance.
 
   -show, -set, -name <appliance>, -format <text or json>, -configfile <file>
 
-Settings: -peddevice -ip -port -eserverport -admin -eadmin -allow -tls
+Settings: -peddevice -usbid -ip -port -eserverport -admin -eadmin -allow -tls
   -waitaddress -autoconnect -metricsport -idletimeout -pinginterval -pingtimeout
   -socketreadtimeout -socketwritetimeout -internalshutdowntimeout
   -bgprocessstartuptimeout -bgprocessshutdowntimeout -pedwritedelay -logfile

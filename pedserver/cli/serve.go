@@ -15,7 +15,6 @@ import (
 	"openped/internal/rc"
 	"openped/internal/setting"
 	"openped/pedserver"
-	"openped/usbped"
 )
 
 // server is a running pedserver with what its commands need besides.
@@ -29,7 +28,7 @@ type server struct {
 // open makes what start serves: it listens, and looks for the PED when served.
 func open(env daemon.Env) (*daemon.Service, error) {
 	v, log := env.Values, env.Log.Logger
-	opener, _ := usbped.ParseDevice(v.Text("peddevice"), nil) // checked when it was read
+	opener := opener(v)
 	store, err := linkcmd.Open(env.ConfigPath, v, log, linkid.Appliance, linkid.Administrator)
 	if err != nil {
 		return nil, err

@@ -6,14 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"openped/certs/linkid/linkcmd"
 	"openped/internal/cmdline"
+	"openped/internal/daemon"
 	"openped/internal/setting"
 	"openped/pedserver"
 	"openped/usbped"
 )
-
-// maxSeconds is the longest time-out that can be set: a day.
-const maxSeconds = 86400
 
 // Which commands list a setting in their help. Every command takes every one.
 var (
@@ -26,7 +25,7 @@ var (
 )
 
 // table is every flag of pedserver (docs/cli/pedserver.md).
-var table = setting.Table{
+var table = slices.Concat(setting.Table{
 	{Name: "name", Value: "name", Kind: setting.Text, Check: setting.CheckName,
 		Usage: "a registered appliance; in start: call it, peer-to-peer",
 		In:    slices.Concat(inModes, []string{"appliance register", "appliance delete", "administrator register", "administrator delete"})},
@@ -40,70 +39,61 @@ var table = setting.Table{
 	{Name: "configfile", Value: "file", Kind: setting.Path,
 		Usage: "the configuration file", In: slices.Concat(inModes, []string{"reload"}, inChange, inLists)},
 
-	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Check: checkDevice, Abs: absDevice,
-		Usage: "the PED: unix:PATH of a software PED", In: inServer},
+	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: checkDevice, Abs: absDevice,
+		Usage: "the PED: usb (the only one), usb:SERIAL, or unix:PATH", In: inServer},
+	{Name: "usbid", Key: "UsbID", Value: "vvvv:pppp", Kind: setting.Text, Check: checkUSBID,
+		Usage: "look at USB devices with these ids only (any)", In: inServer},
 	{Name: "ip", Key: "IP", Value: "address", Kind: setting.Text, Many: true, Check: setting.CheckHost,
 		Usage: "listen here only; may be repeated. In register: the appliance", In: slices.Concat(inServer, []string{"appliance register"})},
-	{Name: "port", Key: "Port", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: fmt.Sprint(pedserver.DefaultPort),
-		Usage: "TCP port for HSM hosts. In register: the appliance's (9697)", In: slices.Concat(inServer, []string{"appliance register"})},
-	{Name: "eserverport", Key: "ExternalServer", Value: "0 or 1", Kind: setting.Bit, Default: "1",
-		Usage: "0: listen for HSM hosts of this computer only", In: inServer},
-	{Name: "admin", Key: "AdminPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Default: fmt.Sprint(pedserver.DefaultAdminPort),
-		Usage: "TCP port for administrators of other computers", In: slices.Concat(inServer, inRemote)},
-	{Name: "eadmin", Key: "ExternalAdmin", Value: "0 or 1", Kind: setting.Bit, Default: "0",
-		Usage: "1: open it to registered administrators", In: inServer},
+	setting.Port("port", "Port", pedserver.DefaultPort, "TCP port for HSM hosts. In register: the appliance's (9697)", slices.Concat(inServer, []string{"appliance register"})),
+	setting.OnOff("eserverport", "ExternalServer", true, false, "0: listen for HSM hosts of this computer only", inServer),
+	setting.Port("admin", "AdminPort", pedserver.DefaultAdminPort, "TCP port for administrators of other computers", slices.Concat(inServer, inRemote)),
+	setting.OnOff("eadmin", "ExternalAdmin", false, false, "1: open it to registered administrators", inServer),
 	{Name: "allow", Key: "AllowedClients", Value: "network", Kind: setting.Text, Many: true, Check: setting.CheckNetwork, Live: true,
 		Usage: "serve HSM hosts of these addresses only; may be repeated", In: inServer},
 	{Name: "tls", Key: "TLS", Value: "0, 1 or 2", Live: true, Kind: setting.Int, Min: 0, Max: 2, Default: "1",
 		Usage: "0 no TLS, 1 for hosts that want it, 2 for all hosts", In: inServer},
-	{Name: "waitaddress", Key: "WaitForAddress", Value: "0 or 1", Kind: setting.Bit, Default: "0",
-		Usage: "1: wait for an -ip that this computer does not have yet", In: inServer},
-	{Name: "autoconnect", Key: "AutoConnect", Value: "0 or 1", Kind: setting.Bit, Default: "0",
-		Usage: "1: start -name connects by itself", In: inServer},
-	{Name: "metricsport", Key: "MetricsPort", Value: "port", Kind: setting.Int, Min: 1, Max: 65535,
-		Usage: "metrics on this port of this computer (off)", In: inServer},
+	setting.OnOff("waitaddress", "WaitForAddress", false, false, "1: wait for an -ip that this computer does not have yet", inServer),
+	setting.OnOff("autoconnect", "AutoConnect", false, false, "1: start -name connects by itself", inServer),
+	setting.Port("metricsport", "MetricsPort", 0, "metrics on this port of this computer (off)", inServer),
 
-	{Name: "idletimeout", Key: "IdleTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 0, Max: maxSeconds, Default: "1800", Live: true,
-		Usage: "without PED traffic; 0: no limit", In: inServer},
-	{Name: "pinginterval", Key: "PingInterval", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "1", Live: true,
-		Usage: "between two pings to the HSM host", In: inServer},
-	{Name: "pingtimeout", Key: "PingTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 2, Max: maxSeconds, Default: "3", Live: true,
-		Usage: "silence of an HSM host that is lost", In: inServer},
-	{Name: "socketreadtimeout", Key: "SocketReadTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "5", Live: true,
-		Usage: "for a new HSM host to say who it is", In: inProcess},
-	{Name: "socketwritetimeout", Key: "SocketWriteTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "3", Live: true,
-		Usage: "for one frame to the HSM host", In: inProcess},
-	{Name: "internalshutdowntimeout", Key: "InternalShutdownTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "5",
-		Usage: "for the services inside to end", In: inProcess},
-	{Name: "bgprocessstartuptimeout", Key: "BGProcessStartupTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "10",
-		Usage: "for the process to start", In: inProcess},
-	{Name: "bgprocessshutdowntimeout", Key: "BGProcessShutdownTimeout", Value: "seconds", Unit: "seconds", Kind: setting.Int, Min: 1, Max: maxSeconds, Default: "10",
-		Usage: "for the process to end", In: inProcess},
+	setting.Seconds("idletimeout", "IdleTimeout", 0, 1800, true, "without PED traffic; 0: no limit", inServer),
+	setting.Seconds("pinginterval", "PingInterval", 1, 1, true, "between two pings to the HSM host", inServer),
+	setting.Seconds("pingtimeout", "PingTimeout", 2, 3, true, "silence of an HSM host that is lost", inServer),
+	setting.Seconds("socketreadtimeout", "SocketReadTimeout", 1, 5, true, "for a new HSM host to say who it is", inProcess),
+	setting.Seconds("socketwritetimeout", "SocketWriteTimeout", 1, 3, true, "for one frame to the HSM host", inProcess),
+	setting.Seconds("internalshutdowntimeout", "InternalShutdownTimeout", 1, 5, false, "for the services inside to end", inProcess),
+	setting.Seconds("bgprocessstartuptimeout", "BGProcessStartupTimeout", 1, 10, false, "for the process to start", inProcess),
+	setting.Seconds("bgprocessshutdowntimeout", "BGProcessShutdownTimeout", 1, 10, false, "for the process to end", inProcess),
 	{Name: "pedwritedelay", Aliases: []string{"pedwritelay"}, Key: "PedWriteDelay", Value: "microseconds", Unit: "microseconds", Kind: setting.Int, Min: 0, Max: 10000, Default: "0", Live: true,
 		Usage: "pause after each block that is written to the PED", In: inServer},
-
-	{Name: "logfile", Aliases: []string{"logfilename"}, Key: "LogFileName", Value: "file", Kind: setting.Path, Live: true,
-		Usage: "log to this file", In: inModes},
-	{Name: "loginfo", Key: "LogInfo", Value: "0 or 1", Kind: setting.Bit, Default: "1", Live: true, Usage: "log information", In: inModes},
-	{Name: "logwarning", Key: "LogWarning", Value: "0 or 1", Kind: setting.Bit, Default: "1", Live: true, Usage: "log warnings", In: inModes},
-	{Name: "logerror", Key: "LogError", Value: "0 or 1", Kind: setting.Bit, Default: "1", Live: true, Usage: "log errors", In: inModes},
-	{Name: "logtrace", Key: "LogTrace", Value: "0 or 1", Kind: setting.Bit, Default: "0", Live: true, Usage: "log every step, without contents", In: inModes},
-	{Name: "maxlogfilesize", Key: "MaxLogFileSize", Value: "KB", Unit: "KB", Kind: setting.Int, Min: 16, Max: 1 << 20, Default: "8192", Live: true,
-		Usage: "size at which the log begins anew", In: inModes},
-
-	{Name: "certificate", Value: "file", Kind: setting.Path, Usage: "certificate of the one that is meant",
-		In: slices.Concat([]string{"appliance register", "administrator register"}, inRemote)},
-	{Name: "commonname", Value: "name", Kind: setting.Text, Check: setting.CheckName, Usage: "name of this PEDserver in its new certificate", In: []string{"regen"}},
-	{Name: "certfile", Key: "CertFile", Value: "file", Kind: setting.Path, Live: true, Usage: "certificate of this PEDserver (-regen sets it)", In: inServer},
-	{Name: "privkeyfile", Key: "PrivKeyFile", Value: "file", Kind: setting.Path, Live: true, Usage: "its private key (-regen sets it)", In: inServer},
-	{Name: "adminhost", Value: "host", Kind: setting.Text, Check: setting.CheckHost, Usage: "the pedserver of that computer, through its admin port", In: inRemote},
-}
+},
+	daemon.LogSettings(inModes),
+	linkcmd.Settings([]string{"appliance register", "administrator register"}, inRemote, inServer),
+)
 
 func checkDevice(v string) error {
 	if _, ok := usbped.ParseDevice(v, nil); !ok {
-		return fmt.Errorf("%s is not a device; write unix:PATH, where PATH is the socket of softped", cmdline.Printable(v))
+		return fmt.Errorf("%s is not a device; write usb, usb:SERIAL, or unix:PATH with the socket of softped", cmdline.Printable(v))
 	}
 	return nil
+}
+
+func checkUSBID(v string) error {
+	if _, _, ok := usbped.ParseUSBID(v); !ok {
+		return fmt.Errorf("%s is not a pair of USB ids; write vendor:product as 1209:0001", cmdline.Printable(v))
+	}
+	return nil
+}
+
+// opener is how to get at the PED that the settings name.
+func opener(v *setting.Values) usbped.Opener {
+	var usb func(string) usbped.Opener
+	if USB != nil {
+		usb = func(serial string) usbped.Opener { return USB(v.Text("usbid"), serial) }
+	}
+	o, _ := usbped.ParseDevice(v.Text("peddevice"), usb) // checked when it was read
+	return o
 }
 
 // absDevice keeps a socket's path absolute: the daemon leaves the folder it was

@@ -52,7 +52,7 @@ func TestWrongInput(t *testing.T) {
 		{"no such mode", "pedserver", "-mode begin", "", usage, "begin|start, stop, show"},
 		{"port out of range", "pedserver", "-mode start -port 65536", "", usage, "65536|1 to 65535"},
 		{"port in use", "pedserver", "-mode start -ip 127.0.0.1 -peddevice unix:{dir}/ped.sock -port " + port, "", failed, "port " + port + " of 127.0.0.1 is in use|-port"},
-		{"no PED named", "pedserver", "-mode start", "", usage, "-peddevice|unix:PATH"},
+		{"ids that are none", "pedserver", "-mode start -usbid 1209", "", usage, "1209:0001"},
 		{"PED that is none", "pedserver", "-mode start -peddevice {dir}/ped.sock", "", usage, "is not a device|unix:PATH"},
 		{"run folder is a file", "pedserver", "-mode start -peddevice unix:{dir}/ped.sock", "{dir}/hsm1", failed, "{dir}/hsm1|OPENPED_RUNDIR"},
 		{"run folder cannot be made", "pedserver", "-mode start -peddevice unix:{dir}/ped.sock", "/proc/openped", failed, "/proc/openped|OPENPED_RUNDIR"},
