@@ -15,6 +15,8 @@ const (
 	regainTime  = 30 * time.Minute // when no idle time-out says otherwise
 	regainEvery = time.Second      // between two tries while something is in the way
 	regainTries = 10               // of those, after each return of the link
+	regainCalm  = time.Minute      // a PED that stays longer is no trouble
+	regainPause = 30 * time.Second // the longest between two returns of one that does not
 	byItself    = "pedclient, by itself"
 )
 
@@ -49,13 +51,14 @@ func (s *slot) lost(w way, wish int, cause *hsm.Error) {
 		return
 	}
 	s.regain = r
+	pause := s.flapping()
 	s.mu.Unlock()
 	if old != nil {
 		old.cancel()
 	}
 	go func() {
 		defer cancel()
-		err := s.again(ctx, w)
+		err := s.again(ctx, w, pause)
 		s.mu.Lock()
 		if s.regain == r {
 			s.regain = nil
@@ -66,6 +69,17 @@ func (s *slot) lost(w way, wish int, cause *hsm.Error) {
 			s.log.Warn("the PED was not got back", "pedserver", w.PEDServer, "err", err)
 		}
 	}()
+}
+
+// flapping returns how long to wait before the PED is got back: each time is a
+// record in the audit log, and nobody may fill that by calling and hanging up.
+func (s *slot) flapping() time.Duration {
+	if s.back.IsZero() || time.Since(s.back) > regainCalm {
+		s.flaps = 0
+		return 0
+	}
+	s.flaps = min(s.flaps+1, 6)
+	return min(regainPause, time.Second<<(s.flaps-1))
 }
 
 // endRegain stops waiting for the PED to come back, and keeps it from beginning.
@@ -109,7 +123,12 @@ func (s *slot) regaining() string {
 
 // again connects when the link is back. What may be in the way for a moment is
 // the ceremony that the loss has ended, or the PEDserver making the PED idle.
-func (s *slot) again(ctx context.Context, w way) error {
+func (s *slot) again(ctx context.Context, w way, pause time.Duration) error {
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for tries := 0; ; tries++ {
 		if s.client.hub.get(w.PEDServer) == nil {
 			tries = 0
@@ -120,6 +139,9 @@ func (s *slot) again(ctx context.Context, w way) error {
 		err := s.join(ctx, w, nil, func() {}, func() {})
 		if err == nil {
 			s.log.Info("the PED is back", "pedserver", w.PEDServer)
+			s.mu.Lock()
+			s.back = time.Now()
+			s.mu.Unlock()
 			return nil
 		}
 		if tries >= regainTries || !passes(err) {

@@ -34,6 +34,8 @@ type slot struct {
 	way     way        // of hold
 	regain  *regain    // getting the PED back, or nil
 	wishes  int        // how often somebody has said what he wants
+	back    time.Time  // when the PED was got back last
+	flaps   int        // how often it was lost again soon after
 	closed  bool
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"openped/hsm"
@@ -99,4 +100,24 @@ func TestLaterWish(t *testing.T) {
 	if s.regaining() != "" {
 		t.Error("waits after the end")
 	}
+}
+
+// TestFlapping: a PEDserver that calls and hangs up all the time does not fill
+// the audit log.
+func TestFlapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(slot)
+		for i, want := range []time.Duration{0, 1, 2, 4, 8, 16, 30, 30} {
+			if got := s.flapping(); got != want*time.Second {
+				t.Errorf("time %d: %v, want %d s", i, got, want)
+			}
+			time.Sleep(want * time.Second)
+			s.back = time.Now()
+			time.Sleep(time.Second)
+		}
+		time.Sleep(regainCalm)
+		if got := s.flapping(); got != 0 {
+			t.Errorf("a PED that stayed: %v", got)
+		}
+	})
 }

@@ -16,11 +16,11 @@ type port struct {
 	log     *slog.Logger
 	serve   func(context.Context, ...net.Listener) error
 
-	mu   sync.Mutex
-	ctx  context.Context // of the daemon, once it serves
-	set  *bind.Set       // nil: closed
-	end  context.CancelFunc
-	done chan struct{}
+	mu      sync.Mutex
+	ctx     context.Context // of the daemon, once it serves
+	set     *bind.Set       // nil: closed
+	end     context.CancelFunc
+	serving sync.WaitGroup
 }
 
 // want opens or closes the port. An error is one of opening it.
@@ -55,32 +55,33 @@ func (p *port) run(ctx context.Context) {
 	p.mu.Unlock()
 	<-ctx.Done()
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.set != nil {
-		p.close()
-	}
+	p.close()
+	p.mu.Unlock()
+	p.serving.Wait()
 }
 
 func (p *port) begin() {
 	ctx, end := context.WithCancel(p.ctx)
-	set, done := p.set, make(chan struct{})
-	p.end, p.done = end, done
-	go func() {
-		defer close(done)
+	p.end = end
+	set := p.set
+	p.serving.Go(func() {
 		if err := p.serve(ctx, set); err != nil {
 			p.log.Error("the port for PEDservers is closed", "err", err)
 		}
-	}()
+	})
 }
 
+// close waits for nothing: links that were made there end by themselves, and the
+// status must not wait for that.
 func (p *port) close() {
-	if p.end == nil {
-		_ = p.set.Close()
-	} else {
-		p.end()
-		<-p.done
+	if p.set == nil {
+		return
 	}
-	p.set, p.end, p.done = nil, nil, nil
+	if p.end != nil {
+		p.end()
+	}
+	_ = p.set.Close()
+	p.set, p.end = nil, nil
 }
 
 // addrs returns where it listens, for the status.
