@@ -16,10 +16,10 @@ COMMANDS := pedserver pedclient softped hsmcm
 HOSTILE := Hostile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race hostile crash flood faults imports fuzz vectors bench scale lint cross clean
+.PHONY: help setup build demo test race hostile crash flood faults test-usb test-usb-full imports fuzz vectors bench scale lint cross clean
 
 help:   ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:
 	@scripts/setup
@@ -53,6 +53,12 @@ flood: setup   ## 200 strangers a second, FLOODTIME long (default 30s), while ce
 
 faults: setup   ## full disks, stopped processes, dead networks, wrong clocks, crashes: two minutes
 	@scripts/faults
+
+test-usb: setup   ## a software PED on a real USB stack, in an emulated machine: three minutes
+	@scripts/test-usb
+
+test-usb-full: setup   ## the long ones of it too: plugged 50 times, cut at every screen, hostile devices, speed
+	@scripts/test-usb -full
 
 imports: setup   ## the import rules of the house
 	$(GO) test -count=1 ./test/imports
