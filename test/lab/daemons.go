@@ -66,7 +66,11 @@ func (l *Lab) mode() string {
 // StartServer starts pedserver, again too: on the same port.
 func (l *Lab) StartServer() *Process {
 	l.T.Helper()
-	args := []string{"-mode", "start", "-foreground", "-peddevice", "unix:" + l.Path("ped.sock"), "-logfile", l.Path("pedserver.log")}
+	device := l.opts.Device
+	if device == "" {
+		device = "unix:" + l.Path("ped.sock")
+	}
+	args := []string{"-mode", "start", "-foreground", "-peddevice", device, "-logfile", l.Path("pedserver.log")}
 	switch {
 	case l.opts.Peer:
 		args = append(args, "-name", Rack)
