@@ -25,9 +25,9 @@ type tests struct {
 
 // args is the command line of the tests, one word per line.
 func (t tests) args() []byte {
-	words := []string{"-test.v", "-test.failfast", "-test.timeout=" + (t.limit - 5*time.Second).String()}
+	words := []string{"-test.v", "-test.timeout=" + (t.limit - 5*time.Second).String()}
 	if !t.full {
-		words = append(words, "-test.short")
+		words = append(words, "-test.skip=^TestFull")
 	}
 	if t.only != "" {
 		words = append(words, "-test.run="+t.only)
