@@ -247,3 +247,96 @@ func TestF22_IPv6Only(t *testing.T) {
 	}
 	says(t, out, "fd44::1")
 }
+
+// A PEDserver that is known by its name is found where the name leads at that
+// time: nobody keeps an address.
+func TestNameIsLookedUpAtEachConnect(t *testing.T) {
+	t.Parallel()
+	o := addressed(t)
+	const name, moved = "desk.example", "10.44.0.88"
+	o.rack.Names(map[string]string{name: deskAddr})
+	l := lab.Start(t, o.options(t))
+	l.Must("ped set -ip "+name, lab.People{})
+	l.Must("ped connect", lab.People{})
+	l.Must(login, lab.Everybody())
+	l.Must("role logout", lab.People{})
+	l.Must("ped disconnect", lab.People{})
+
+	o.desk.Remove("eth0", deskAddr+"/24")
+	o.desk.Add("eth0", moved+"/24")
+	o.rack.Names(map[string]string{name: moved})
+	l.Poll(20*time.Second, "a connect to where the name leads now", func() error {
+		e, err := l.Perform(lab.Play{Command: "ped connect"})
+		if err == nil && !e.OK() {
+			err = fmt.Errorf("%s", e)
+		}
+		return err
+	})
+	l.Must(login, lab.Everybody())
+	out, err := l.HSMCM("ped", "show")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, out, name)
+	o.rack.Names(nil)
+	l.Must("ped disconnect", lab.People{})
+	l.Poll(20*time.Second, "an error that names the name", func() error {
+		e, err := l.Perform(lab.Play{Command: "ped connect"})
+		if err == nil && (e.OK() || !strings.Contains(e.Output, name)) {
+			err = fmt.Errorf("%s", e)
+			_, _ = l.Perform(lab.Play{Command: "ped disconnect"})
+		}
+		return err
+	})
+}
+
+// PEDserver serves the addresses that it was told to serve: others get one short
+// answer, before anything else, and the running daemon can be told anew.
+func TestAllowedClients(t *testing.T) {
+	t.Parallel()
+	o := addressed(t)
+	opts := o.options(t)
+	l := lab.New(t, opts)
+	set := func(networks string) {
+		t.Helper()
+		if out, err := l.Run("pedserver", "-mode", "config", "-set", "-allow", networks); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	set("10.44.0.128/25")
+	l.StartPED()
+	l.StartServer()
+	l.StartClient()
+	out := fails(t, l, "CKR", lab.Play{Command: connectTo(deskAddr)})
+	says(t, out, deskAddr, "does not serve this host")
+	set(rackAddr)
+	l.Must(connectTo(deskAddr), lab.People{})
+	l.Must(login, lab.Everybody())
+	set("10.44.0.128/25") // and who is not served any more is told
+	l.Poll(10*time.Second, "the end of the link", func() error { return both(l, "does not serve", "Not Available") })
+}
+
+// -eserverport 0: nobody from elsewhere gets as far as a connection.
+func TestLocalOnly(t *testing.T) {
+	t.Parallel()
+	o := addressed(t)
+	opts := o.options(t)
+	opts.ServerFlags = []string{"-eserverport", "0"}
+	opts.Places["pedclient"], opts.Places["hsmcm"] = o.desk, o.desk
+	l := lab.Start(t, opts)
+	for _, at := range []string{deskAddr} {
+		if c, err := o.rack.Dial(net.Dialer{Timeout: 2 * time.Second}, at+":1503"); err == nil {
+			_ = c.Close()
+			t.Errorf("%s is reached from elsewhere", at)
+		}
+	}
+	for _, at := range []string{"127.0.0.1", "::1"} {
+		l.Must(connectTo(at), lab.People{})
+		l.Must("ped disconnect", lab.People{})
+	}
+	show, err := l.Run("pedserver", "-mode", "show")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, show, "External Server Interface: No")
+}

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -117,4 +118,53 @@ func TestPEDIsMute(t *testing.T) {
 		connect(t, l)
 		unharmed(t, l)
 	})
+}
+
+// A stopped pedserver that had made its link comes back with it, and the slot has
+// its PED again, without a person; so when pedclient was the one that was stopped.
+func TestStoppedOnAPEDInitiatedLink(t *testing.T) {
+	asked(t)
+	for _, program := range []string{"pedserver", "pedclient"} {
+		t.Run(program, func(t *testing.T) {
+			asked(t)
+			l := begin(t, lab.Options{Peer: true})
+			if program == "pedserver" {
+				must(t, l.Server().Freeze())
+				rackSays(t, l, disconnected, "nothing was heard")
+				must(t, l.Server().Thaw())
+			} else {
+				must(t, l.Client().Freeze())
+				deskSays(t, l, hasPED, servesNobody)
+				must(t, l.Client().Thaw())
+			}
+			back(t, l, true)
+			unharmed(t, l)
+		})
+	}
+}
+
+// A console that is stopped while people are at the PED for it holds up nobody
+// else, and has its answer when it goes on.
+func TestConsoleIsStopped(t *testing.T) {
+	asked(t)
+	l := begin(t, lab.Options{})
+	e, err := l.Perform(lab.Play{Command: login, People: lab.Everybody(), At: func(s lab.Screen) bool {
+		if s.ID == "login.pin" {
+			must(t, l.Console().Freeze())
+			within(t, answerBound, "other callers", func() {
+				for _, command := range []string{"ped show", "slot list", "audit verify"} {
+					if out, err := l.HSMCM(strings.Fields(command)...); err != nil {
+						t.Errorf("%s: %v\n%s", command, err, out)
+					}
+				}
+			})
+			time.AfterFunc(2*time.Second, func() { _ = l.Console().Thaw() })
+		}
+		return true
+	}})
+	if err != nil || !e.OK() {
+		t.Errorf("%v\n%s", err, e)
+	}
+	l.Must("role logout", lab.People{})
+	unharmed(t, l)
 }

@@ -116,6 +116,27 @@ func (h *Host) Open(port int) {
 	}
 }
 
+// Names are the names that programs on the host know, with their addresses;
+// those that run learn of changes. It has to be called before they are started.
+func (h *Host) Names(addrs map[string]string) {
+	h.t.Helper()
+	dir := filepath.Join("/etc/netns", h.ns) // where `ip netns exec` looks
+	text := "127.0.0.1 localhost\n::1 localhost\n"
+	for name, addr := range addrs {
+		text += addr + " " + name + "\n"
+	}
+	if _, err := os.Stat(dir); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			h.t.Fatal(err)
+		}
+		h.t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	}
+	// In place: it is mounted over /etc/hosts.
+	if err := os.WriteFile(filepath.Join(dir, "hosts"), []byte(text), 0o644); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // Route sends what is for prefix to a gateway.
 func (h *Host) Route(prefix, via string) {
 	h.t.Helper()
