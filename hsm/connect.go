@@ -27,7 +27,7 @@ const (
 type pedConn struct {
 	*link
 	slot     *Slot
-	mode     channel.Mode
+	mode     channel.Mode   // local for good; otp becomes rpv when its password is used up
 	password *secret.Buffer // otp, until it is used up
 	stage    stage
 	u        *channel.U
@@ -46,15 +46,13 @@ type ConnectOptions struct {
 }
 
 // CheckConnect reports whether Connect could succeed, so that nothing needs to
-// be dialled, and no password shown, for an answer known before.
+// be dialled, and no password shown, for an answer known before. A local PED is
+// not in the way: the remote one takes its place.
 func (s *Slot) CheckConnect(withPassword bool) error {
 	if err := s.needPED(); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	connected := s.conn != nil && s.conn.alive()
-	s.mu.Unlock()
-	if connected {
+	if mode, ok := s.connected(); ok && mode != channel.ModeLocal {
 		return errorf(hsmapi.CKR_OPERATION_ACTIVE, "run `ped disconnect` first", "this HSM has a PED connected")
 	}
 	err := s.needRPV()
@@ -65,6 +63,16 @@ func (s *Slot) CheckConnect(withPassword bool) error {
 		return errorf(hsmapi.CKR_RPV_INITIALIZED, "", "a one-time password is only for an HSM without a remote PED vector")
 	}
 	return nil
+}
+
+// connected returns the mode of the connection that lasts, if there is one.
+func (s *Slot) connected() (channel.Mode, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil || !s.conn.alive() {
+		return 0, false
+	}
+	return s.conn.mode, true
 }
 
 // needRPV refuses for an HSM without RPV.
@@ -101,15 +109,25 @@ func (s *Slot) Connect(ctx context.Context, fc FrameConn, o ConnectOptions) (err
 		}
 		pc.mode, pc.password = channel.ModeOTP, secret.Copy(o.Password.Bytes())
 	}
-	if old := c.conn; old != nil { // it has just died, and is this ceremony's to bury
+	return c.connect(pc, fc)
+}
+
+// connect makes pc, over fc, the slot's connection. In the modes that need no
+// orange key it is not done before both sides have proved themselves.
+func (c *ceremony) connect(pc *pedConn, fc FrameConn) error {
+	if old := c.conn; old != nil { // local and idle, or it has just died: this ceremony's to bury
+		if old.alive() {
+			old.close()
+			old.fail(errReplaced)
+		}
 		old.bury()
 	}
-	pc.link = newLink(fc, func(cause error) { s.connLost(pc, cause) })
+	pc.link = newLink(fc, func(cause error) { pc.slot.connLost(pc, cause) })
 	c.conn = pc
-	s.setConn(pc)
+	pc.slot.setConn(pc)
 	pc.start()
-	err = pc.prove(c.ctx)
-	if err == nil && pc.mode == channel.ModeOTP {
+	err := pc.prove(c.ctx)
+	if err == nil && pc.mode != channel.ModeRPV {
 		err = pc.agree(c)
 	}
 	r := audit.Record{Event: nameConnect, Result: "done: " + pc.mode.String()}
@@ -162,6 +180,7 @@ func (s *Slot) Disconnect(ctx context.Context) error {
 var (
 	errDisconnected = errors.New("disconnected on request")
 	errZeroized     = errors.New("the HSM was zeroized")
+	errReplaced     = errors.New("a remote PED took its place")
 )
 
 // onIdle takes what comes while no ceremony runs. An error ends the connection.

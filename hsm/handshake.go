@@ -89,8 +89,11 @@ func (c *pedConn) agree(cer *ceremony) error {
 	// Until PedAuth the PED is nobody in particular: its activity keeps the slot
 	// busy for so long and no longer.
 	limit := orangeTime
-	if c.mode == channel.ModeOTP {
+	switch c.mode {
+	case channel.ModeOTP:
 		limit = passwordTime
+	case channel.ModeLocal: // nobody is asked
+		limit = proofTime
 	}
 	ctx, cancel := context.WithTimeout(cer.ctx, limit)
 	defer cancel()
@@ -98,7 +101,9 @@ func (c *pedConn) agree(cer *ceremony) error {
 	if err != nil {
 		return c.handshakeFailed(err)
 	}
-	cer.attend()
+	if c.mode != channel.ModeLocal {
+		cer.attend()
+	}
 	if err := c.send(rec); err != nil {
 		return c.handshakeFailed(err)
 	}
@@ -138,11 +143,14 @@ func (c *pedConn) agree(cer *ceremony) error {
 
 // finish looks at MacTagV, after what has to be durable before that.
 func (c *pedConn) finish(ctx context.Context, auth *channel.PedAuth) (*channel.Session, []byte, error) {
-	if c.mode == channel.ModeOTP {
+	switch c.mode {
+	case channel.ModeOTP:
 		if err := c.slot.useUp(c.password.Bytes()); err != nil {
 			return nil, nil, err
 		}
 		c.dropPassword()
+		return c.conclude(nil)
+	case channel.ModeLocal:
 		return c.conclude(nil)
 	}
 	before, err := c.slot.countHandshake(auth.RPKFP)

@@ -242,7 +242,7 @@ func (sp roleSpec) verdict() string {
 
 func (sp roleSpec) spentError() *Error {
 	if sp.then == zeroizeHSM {
-		return errorf(hsmapi.CKR_HSM_ZEROIZED, "connect with `ped connect -password`, then `ped vector init` and `hsm init`",
+		return errorf(hsmapi.CKR_HSM_ZEROIZED, "connect with `ped connect -password` or `ped connect -local`, then `ped vector init` and `hsm init`",
 			"too many failed logins as %v: the HSM has been zeroized", sp.role)
 	}
 	return errorf(hsmapi.CKR_PIN_LOCKED, "", "too many failed logins as %v: the role is locked", sp.role)

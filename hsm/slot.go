@@ -200,13 +200,39 @@ func (s *Slot) enter(c *ceremony, ctx context.Context) error {
 	if s.closed && c.name != nameDisconnect {
 		return errorf(hsmapi.CKR_DEVICE_REMOVED, "", "the slot is closed")
 	}
-	if r := s.running; r != nil {
-		return errorf(hsmapi.CKR_OPERATION_ACTIVE, "", "this slot is busy: %s%s has been running for %d s, since %s",
-			r.name, ByCaller(r.caller), int(time.Since(r.since)/time.Second), r.since.Format(time.TimeOnly))
+	if s.running != nil {
+		return s.running.busy()
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	s.running, c.conn = c, s.conn
 	return nil
+}
+
+// busy tells somebody else who wants the slot what runs.
+func (c *ceremony) busy() *Error {
+	return errorf(hsmapi.CKR_OPERATION_ACTIVE, "", "this slot is busy: %s%s has been running for %d s, since %s",
+		c.name, ByCaller(c.caller), int(time.Since(c.since)/time.Second), c.since.Format(time.TimeOnly))
+}
+
+// Await waits until no ceremony runs. When ctx ends first, the error says which
+// one does.
+func (s *Slot) Await(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		running := s.running
+		s.mu.Unlock()
+		if running == nil {
+			return nil
+		}
+		select {
+		case <-running.done:
+		case <-ctx.Done():
+			if ctx.Err() == context.Canceled {
+				return toError(ctxError(ctx))
+			}
+			return running.busy()
+		}
+	}
 }
 
 // Names of ceremonies, as commands and audit records call them.

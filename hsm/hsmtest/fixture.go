@@ -14,6 +14,7 @@ import (
 	"openped/internal/audit"
 	"openped/internal/secret"
 	"openped/protocol"
+	"openped/usbped"
 )
 
 // HSM is a virtual HSM in a temporary folder with a slot on it. It can be killed
@@ -147,6 +148,21 @@ func (h *HSM) Connect(ctx context.Context, p *PED, password string) error {
 	}
 	return h.Slot.Connect(ctx, c, o)
 }
+
+// ConnectLocal connects a PED as one of the HSM's own host.
+func (h *HSM) ConnectLocal(ctx context.Context, p *PED) error {
+	c := p.Connect()
+	h.conns = append(h.conns, c)
+	return h.Slot.ConnectLocal(ctx, Cable{c})
+}
+
+// Cable is a Conn to a PED of the HSM's own host; it implements hsm.LocalConn.
+type Cable struct{ *Conn }
+
+// Device implements hsm.LocalConn.
+func (Cable) Device() usbped.Device { return device{} }
+
+type device struct{ usbped.Device }
 
 // MustConnect is Connect, fatal on an error.
 func (h *HSM) MustConnect(p *PED, password string) {

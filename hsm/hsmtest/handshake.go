@@ -10,7 +10,12 @@ import (
 func (s *session) handshake(hello []byte) error {
 	p := s.p
 	v, reply, err := channel.NewV(channel.VConfig{
-		Modes:            func(m channel.Mode) bool { return m == channel.ModeRPV || p.Pair && m == channel.ModeOTP },
+		Modes: func(m channel.Mode) bool {
+			if p.Local || m == channel.ModeLocal {
+				return p.Local && m == channel.ModeLocal
+			}
+			return m == channel.ModeRPV || p.Pair && m == channel.ModeOTP
+		},
 		AllowUnknownRoot: p.Pair, Verifier: p.verifier(), CheckCounter: p.checkCounter, Limits: p.Limits,
 	}, hello)
 	if err != nil {
@@ -83,7 +88,10 @@ func (s *session) handshake(hello []byte) error {
 func (s *session) credentials() (*channel.AuthInput, error) {
 	p := s.p
 	in := &channel.AuthInput{Serial: p.Serial, Firmware: p.Firmware}
-	if s.v.Hello().Mode == channel.ModeOTP {
+	switch s.v.Hello().Mode {
+	case channel.ModeLocal:
+		return in, nil
+	case channel.ModeOTP:
 		pw, err := person(s, pop(&p.passwords))
 		in.Password = []byte(pw)
 		return in, err

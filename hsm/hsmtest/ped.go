@@ -78,6 +78,7 @@ type PED struct {
 	Serial, Firmware string
 	Roots            []*x509.Certificate
 	Pair             bool // serves otp and unknown roots too
+	Local            bool // serves local and nothing else
 	Keys             *Keyring
 	// Hook, if set, is called before each message is sent and may replace it, or
 	// return nil to say nothing. It is how a test breaks the protocol.

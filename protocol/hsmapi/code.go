@@ -74,7 +74,7 @@ var codes = map[Code]struct{ name, hint string }{
 	CKR_PED_FIRMWARE:                   {"CKR_PED_FIRMWARE", "update the PED's firmware"},
 	CKR_PED_TIMEOUT:                    {"CKR_PED_TIMEOUT", "run the command again with somebody at the PED"},
 	CKR_PED_REFUSED:                    {"CKR_PED_REFUSED", "ask the custodian at the PED; check the PED's mode"},
-	CKR_RPV_NOT_INITIALIZED:            {"CKR_RPV_NOT_INITIALIZED", "connect with `ped connect -password`, then run `ped vector init`"},
+	CKR_RPV_NOT_INITIALIZED:            {"CKR_RPV_NOT_INITIALIZED", "connect with `ped connect -password`, or with a PED of this host by `ped connect -local`, then run `ped vector init`"},
 	CKR_PED_AUTH_FAILED:                {"CKR_PED_AUTH_FAILED", "check the orange key (or the password), its PIN, and that it serves this HSM; see pedclient's log"},
 	CKR_CALLBACK_ERROR:                 {"CKR_CALLBACK_ERROR", "install the same release on both sides; see pedclient's log"},
 	CKR_RPV_INITIALIZED:                {"CKR_RPV_INITIALIZED", "connect without a password, with the orange key"},

@@ -50,6 +50,8 @@ const (
 	TagPEDServer      Tag = 0x0025 // text ≤ 64, the name that a PEDserver is registered under
 	TagTLS            Tag = 0x0026 // bool, the link has TLS
 	TagPEDInitiated   Tag = 0x0027 // bool, the PEDserver has called
+	TagLocal          Tag = 0x0028 // bool, the PED is one of this host
+	TagDevice         Tag = 0x0029 // text ≤ 160, what -peddevice calls it
 )
 
 type kind uint8
@@ -115,6 +117,8 @@ var tags = map[Tag]tagInfo{
 	TagPEDServer:      {"pedserver", kindText, 64, true},
 	TagTLS:            {"tls", kindBool, 0, true},
 	TagPEDInitiated:   {"ped-initiated", kindBool, 0, true},
+	TagLocal:          {"local", kindBool, 0, true},
+	TagDevice:         {"device", kindText, 160, true},
 }
 
 // String returns the tag's name, as in "slot".
