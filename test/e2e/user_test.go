@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -71,11 +70,7 @@ func TestF14_NoRightsWhereItIsInstalled(t *testing.T) {
 	says(t, p.must("pedserver -mode show"), "Show command passed.")
 	p.must("pedserver -mode stop")
 
-	for _, d := range []string{".local", ".config"} { // what it made of its own
-		if err := os.RemoveAll(filepath.Join(p.home, d)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	p = newPerson(t) // whose home is sealed
 	if err := os.Chmod(p.home, 0o555); err != nil {
 		t.Fatal(err)
 	}
