@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"openped/test/lab"
 )
@@ -87,5 +88,34 @@ func TestStartAfterACrashElsewhere(t *testing.T) {
 	o.desk.Add("eth0", "10.43.0.99/24")
 	l.StartServer()
 	l.Must("ped connect -ip 10.43.0.99", lab.People{})
+	unharmed(t, l)
+}
+
+// With -autoconnect nobody types anything: not when pedserver is there first, not
+// after a crash of either side.
+func TestAutoConnectAfterCrashes(t *testing.T) {
+	asked(t)
+	l := lab.New(t, lab.Options{From: lab.Prepared(t, 1), Peer: true, ServerFlags: []string{"-autoconnect", "1"}})
+	l.StartPED()
+	l.StartServer()
+	time.Sleep(3 * time.Second) // it tries, and nobody is there
+	l.StartClient()
+	connect(t, l)
+	unharmed(t, l)
+
+	l.Server().Kill()
+	rackSays(t, l, disconnected)
+	l.StartServer()
+	back(t, l, true)
+	unharmed(t, l)
+
+	l.Client().Kill()
+	deskSays(t, l, hasPED, servesNobody)
+	l.StartClient()
+	l.Poll(returnBound, "the link again", func() error {
+		out, err := l.Run("pedserver", "-mode", "show")
+		return missing(out, err, []string{"parked"})
+	})
+	connect(t, l)
 	unharmed(t, l)
 }
