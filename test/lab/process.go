@@ -97,6 +97,12 @@ func (p *Process) Until(d time.Duration, what string, ok func() bool) error {
 	return nil
 }
 
+// Said is all that the process has written to standard error.
+func (p *Process) Said() string {
+	b, _ := os.ReadFile(p.log)
+	return string(b)
+}
+
 // LastWords is the last line that the process had to say on standard error.
 func (p *Process) LastWords() string {
 	b, err := os.ReadFile(p.log)
