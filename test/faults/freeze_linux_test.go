@@ -148,21 +148,25 @@ func TestStoppedOnAPEDInitiatedLink(t *testing.T) {
 func TestConsoleIsStopped(t *testing.T) {
 	asked(t)
 	l := begin(t, lab.Options{})
+	console, stopped := l.Console(), false
 	e, err := l.Perform(lab.Play{Command: login, People: lab.Everybody(), At: func(s lab.Screen) bool {
-		if s.ID == "login.pin" {
-			must(t, l.Console().Freeze())
-			within(t, answerBound, "other callers", func() {
-				for _, command := range []string{"ped show", "slot list", "audit verify"} {
-					if out, err := l.HSMCM(strings.Fields(command)...); err != nil {
-						t.Errorf("%s: %v\n%s", command, err, out)
-					}
-				}
-			})
-			time.AfterFunc(2*time.Second, func() { _ = l.Console().Thaw() })
+		if s.ID != "login.pin" || stopped {
+			return true
 		}
+		stopped = true
+		must(t, console.Freeze())
+		within(t, answerBound, "other callers", func() {
+			for _, command := range []string{"ped show", "slot list", "audit verify"} {
+				if out, err := l.HSMCM(strings.Fields(command)...); err != nil {
+					t.Errorf("%s: %v\n%s", command, err, out)
+				}
+			}
+		})
+		thaw := time.AfterFunc(2*time.Second, func() { _ = console.Thaw() })
+		t.Cleanup(func() { thaw.Stop() })
 		return true
 	}})
-	if err != nil || !e.OK() {
+	if err != nil || !e.OK() || !stopped {
 		t.Errorf("%v\n%s", err, e)
 	}
 	l.Must("role logout", lab.People{})
