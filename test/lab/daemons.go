@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,9 +19,13 @@ const startLimit = 20 * time.Second
 // StartPED starts softped, again too.
 func (l *Lab) StartPED() *PED {
 	l.T.Helper()
-	sock, ctl := l.Path("ped.sock"), l.Path("ped.ctl")
-	args := []string{"-listen", "unix:" + sock, "-keys", l.Keys(), "-state", l.pedPath("ped.state"), "-root", l.Path("origin/origin.pem"),
-		"-control", "unix:" + ctl, "-logfile", l.Path("softped.log")}
+	ctl := l.Path("ped.ctl")
+	cable := l.opts.Cable
+	if cable == nil {
+		cable = []string{"-listen", "unix:" + l.Path("ped.sock")}
+	}
+	args := append(slices.Clone(cable), "-keys", l.Keys(), "-state", l.pedPath("ped.state"), "-root", l.Path("origin/origin.pem"),
+		"-control", "unix:"+ctl, "-logfile", l.Path("softped.log"))
 	if l.opts.Trace {
 		args = append(args, "-logtrace", "1")
 	}

@@ -23,6 +23,7 @@ type Options struct {
 	PEDFlags, ServerFlags, ClientFlags []string // further flags
 	StrongKeys                         bool     // the full cost of PINs
 
+	Cable  []string         // flags that give softped another cable than a socket
 	Device string           // what pedserver opens (-peddevice); "" is the PED's socket
 	HSM    int              // pedclient runs this one only, as its slot 1; 0 is all
 	Places map[string]Place // by program: where or as whom it is started
