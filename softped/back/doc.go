@@ -1,4 +1,5 @@
 // Package back is where a PED in software is plugged in: a unix socket that
-// stands for its USB cable, and one that takes the lines of a script
-// (docs/SPEC.md, "The USB framing"; docs/cli/softped.md).
+// stands for its USB cable, a USB cable itself (packages usbip and functionfs),
+// and a socket that takes the lines of a script (docs/SPEC.md, "The USB
+// framing"; docs/cli/softped.md).
 package back

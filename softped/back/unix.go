@@ -137,10 +137,11 @@ func (l *Listener) ServePED(ctx context.Context, p *softped.PED) error {
 	})
 }
 
-// ServeControl takes scripts, several at a time, until ctx ends.
-func (l *Listener) ServeControl(ctx context.Context, p *softped.PED) error {
+// ServeControl takes scripts, several at a time, until ctx ends. They may pull
+// the cable, if there is one.
+func (l *Listener) ServeControl(ctx context.Context, p *softped.PED, cable face.Cable) error {
 	return l.accept(ctx, func(c net.Conn) {
-		s := &face.Script{PED: p, Out: c}
+		s := &face.Script{PED: p, Out: c, Cable: cable}
 		_ = s.Run(ctx, c)
 	})
 }

@@ -126,7 +126,7 @@ func TestControl(t *testing.T) {
 	l := listenAt(t, path)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- l.ServeControl(ctx, p) }()
+	go func() { done <- l.ServeControl(ctx, p, nil) }()
 	talk := func(line string) string {
 		c, err := net.Dial("unix", path)
 		if err != nil {
@@ -142,7 +142,7 @@ func TestControl(t *testing.T) {
 		}
 		return strings.TrimSpace(answer)
 	}
-	for _, c := range [][2]string{{"press <", "ok"}, {"wait menu", "ok menu"}, {"wait menu 1", "ok menu"}, {"press 9", "ok"}, {"wait idle", "ok idle"}, {"quit", "ok"}, {"hello", "err unknown command: use insert, remove, press, wait, screen, keys, blank, mode or quit"}} {
+	for _, c := range [][2]string{{"press <", "ok"}, {"wait menu", "ok menu"}, {"wait menu 1", "ok menu"}, {"press 9", "ok"}, {"wait idle", "ok idle"}, {"quit", "ok"}, {"hello", "err unknown command: use insert, remove, press, wait, screen, keys, blank, mode, plug, unplug or quit"}} {
 		if got := talk(c[0]); got != c[1] {
 			t.Errorf("%s: %s", c[0], got)
 		}

@@ -26,6 +26,7 @@ import (
 
 type options struct {
 	listen, control  string // paths
+	usb              usbOptions
 	keys, state      string
 	roots, blanks    []string
 	firmware, serial string
@@ -44,6 +45,11 @@ func parse(args []string, out io.Writer) (*options, error) {
 	set := new(cmdline.Set)
 	set.Add(
 		&cmdline.Flag{Name: "listen", Value: "unix:path", Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
+		&cmdline.Flag{Name: "usbip", Value: "address:port", Usage: "offer the PED to usbip programs (port 3240 if none is given)", Set: o.usb.setAddress},
+		&cmdline.Flag{Name: "usbipallow", Value: "addresses", Usage: "who may come when -usbip is not loopback: addresses and networks", Many: true, Set: o.usb.addAllowed},
+		&cmdline.Flag{Name: "vhci", Usage: "plug the PED in to this computer's virtual USB (Linux, root)", Set: cmdline.Switch(&o.usb.vhci)},
+		&cmdline.Flag{Name: "gadget", Value: "controller", Usage: "be a USB device at this device controller (Linux, root)", Set: o.usb.setController},
+		&cmdline.Flag{Name: "usbid", Value: "vvvv:pppp", Usage: "USB vendor and product id to have (default 1209:0001)", Set: o.usb.setIDs},
 		&cmdline.Flag{Name: "keys", Value: "folder", Usage: "folder of PED keys", Set: cmdline.String(&o.keys)},
 		&cmdline.Flag{Name: "state", Value: "file", Usage: "what the PED remembers: roots, counters", Set: cmdline.String(&o.state)},
 		&cmdline.Flag{Name: "root", Value: "file", Usage: "origin root to know (PEM), repeatable", Many: true, Set: cmdline.Strings(&o.roots)},
@@ -73,19 +79,23 @@ func parse(args []string, out io.Writer) (*options, error) {
 	case len(rest) > 0:
 		return nil, &cmdline.UsageError{Msg: fmt.Sprintf("unknown argument %q", cmdline.Printable(rest[0])), Hint: "see softped -help"}
 	}
+	if err := o.usb.check(o.listen != ""); err != nil {
+		return nil, err
+	}
 	return o, o.defaults()
 }
 
 // defaults fills in the paths that were not given.
 func (o *options) defaults() error {
-	if o.listen != "" && o.keys != "" && o.state != "" {
+	socket := o.listen == "" && !o.usb.any()
+	if !socket && o.keys != "" && o.state != "" {
 		return nil
 	}
 	d, err := rundir.Find()
 	if err == nil {
 		err = d.Make()
 	}
-	if err == nil && o.listen == "" {
+	if err == nil && socket {
 		o.listen, err = d.Socket("softped.sock")
 	}
 	if err != nil {
@@ -209,7 +219,7 @@ func (o *options) setSerial(store softped.FileState) error {
 // banner says what this is, and what it must not be taken for.
 func (o *options) banner(w io.Writer, i usbped.Info) {
 	fmt.Fprintf(w, "softped %s: a PED in SOFTWARE, for tests and training. Its PED keys are files in %s\n", cmdline.VersionText(), o.keys)
-	fmt.Fprintf(w, "serial %s, firmware %s, mode %s, plugged in at unix:%s\n", i.Serial, i.Firmware, o.mode, o.listen)
+	fmt.Fprintf(w, "serial %s, firmware %s, mode %s, %s\n", i.Serial, i.Firmware, o.mode, o.place())
 	if o.light {
 		fmt.Fprintln(w, "WARNING: -keycost light: the PINs of new PED keys protect NOTHING")
 	}

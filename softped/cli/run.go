@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
@@ -57,11 +58,11 @@ func run(args []string, std streams) error {
 	if err != nil {
 		return err
 	}
-	pedSocket, err := listen(o.listen, "-listen")
+	host, err := o.plugIn(ped, log)
 	if err != nil {
 		return err
 	}
-	defer pedSocket.Close()
+	defer host.close()
 	var control *back.Listener
 	if o.control != "" {
 		if control, err = listen(o.control, "-control"); err != nil {
@@ -71,11 +72,30 @@ func run(args []string, std streams) error {
 	}
 	defer ped.Remove() // other PEDs may have the key then
 	o.banner(std.err, ped.Info())
-	return serve(ctx, stop, o, std, ped, pedSocket, control)
+	return serve(ctx, stop, o, std, ped, host, control)
+}
+
+// hostEnd is where hosts get at the PED.
+type hostEnd struct {
+	serve func(context.Context) error
+	cable face.Cable // nil: there is none to pull
+	close func()
+}
+
+// plugIn opens the socket, or plugs the USB cable in.
+func (o *options) plugIn(ped *softped.PED, log *slog.Logger) (*hostEnd, error) {
+	if o.usb.any() {
+		return o.usb.plugIn(ped, log)
+	}
+	l, err := listen(o.listen, "-listen")
+	if err != nil {
+		return nil, err
+	}
+	return &hostEnd{serve: func(ctx context.Context) error { return l.ServePED(ctx, ped) }, close: func() { l.Close() }}, nil
 }
 
 // serve runs until a signal, the face's end, or the loss of a socket.
-func serve(ctx context.Context, stop func(), o *options, std streams, ped *softped.PED, pedSocket, control *back.Listener) error {
+func serve(ctx context.Context, stop func(), o *options, std streams, ped *softped.PED, host *hostEnd, control *back.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop()
@@ -88,11 +108,11 @@ func serve(ctx context.Context, stop func(), o *options, std streams, ped *softp
 			}
 		})
 	}
-	run(func() error { return pedSocket.ServePED(ctx, ped) })
+	run(func() error { return host.serve(ctx) })
 	if control != nil {
-		run(func() error { return control.ServeControl(ctx, ped) })
+		run(func() error { return control.ServeControl(ctx, ped, host.cable) })
 	}
-	err := show(ctx, o, std, ped)
+	err := show(ctx, o, std, ped, host.cable)
 	stop()
 	wg.Wait()
 	if err == nil || errors.Is(err, face.ErrQuit) || errors.Is(err, context.Canceled) {
@@ -106,7 +126,7 @@ func serve(ctx context.Context, stop func(), o *options, std streams, ped *softp
 }
 
 // show runs the face in the foreground.
-func show(ctx context.Context, o *options, std streams, ped *softped.PED) error {
+func show(ctx context.Context, o *options, std streams, ped *softped.PED, cable face.Cable) error {
 	switch o.face {
 	case "tty":
 		err := (&face.TTY{PED: ped, In: std.in, Out: std.out}).Run(ctx)
@@ -118,7 +138,7 @@ func show(ctx context.Context, o *options, std streams, ped *softped.PED) error 
 		// A read from a pipe cannot be called off: it is left behind when a signal
 		// comes first.
 		done := make(chan error, 1)
-		go func() { done <- (&face.Script{PED: ped, Out: std.out, Echo: o.echo}).Run(ctx, std.in) }()
+		go func() { done <- (&face.Script{PED: ped, Out: std.out, Echo: o.echo, Cable: cable}).Run(ctx, std.in) }()
 		select {
 		case err := <-done:
 			return err

@@ -36,15 +36,26 @@ const (
 //	keys                   print the names of the keys in the folder
 //	blank NAME             make a blank key
 //	mode remote|local|pair choose a mode, as in the menu
+//	plug                   plug the USB cable in
+//	unplug                 pull it
 //	quit                   end
 type Script struct {
-	PED  *softped.PED
-	Out  io.Writer
-	Echo bool // print every screen as it is shown
+	PED   *softped.PED
+	Out   io.Writer
+	Echo  bool  // print every screen as it is shown
+	Cable Cable // nil: there is none to pull
 
 	mu     sync.Mutex // one answer, or one screen, at a time
 	follow *softped.Follower
 }
+
+// Cable is a USB cable that can be pulled at the PED's end.
+type Cable interface {
+	Plug() error
+	Unplug() error
+}
+
+var errNoCable = errors.New("there is no USB cable here to pull: start softped with -vhci or -gadget")
 
 // Run takes commands from in until it ends (nil), says "quit" (ErrQuit), or ctx
 // ends. A command that waits is given up with ctx.
@@ -116,10 +127,18 @@ func (s *Script) command(ctx context.Context, line []byte) (string, error) {
 			}
 		}
 		return "", softped.ErrMode
+	case "plug", "unplug":
+		if s.Cable == nil {
+			return "", errNoCable
+		}
+		if string(verb) == "plug" {
+			return "ok", s.Cable.Plug()
+		}
+		return "ok", s.Cable.Unplug()
 	case "quit":
 		return "ok", ErrQuit
 	}
-	return "", errors.New("unknown command: use insert, remove, press, wait, screen, keys, blank, mode or quit")
+	return "", errors.New("unknown command: use insert, remove, press, wait, screen, keys, blank, mode, plug, unplug or quit")
 }
 
 // press checks all keys before it presses the first.

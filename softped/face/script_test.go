@@ -31,7 +31,7 @@ func TestScript(t *testing.T) {
 		{[]string{"", "# a remark", "  keys  ", "blank b1", "blank b1", "keys", "insert b1", "insert b2", "remove"},
 			"ok\nok\nerr FILE: a PED key of this name exists; choose another name\nok b1\nok\nerr \"b2\": no such PED key\nok\n"},
 		{[]string{"press 12x4", "press", "dance", "mode x", "wait", "wait idle x", "wait idle -1", "wait a 1 2"},
-			"err " + softped.ErrKey.Error() + "\nerr " + softped.ErrKey.Error() + "\nerr unknown command: use insert, remove, press, wait, screen, keys, blank, mode or quit\nerr " +
+			"err " + softped.ErrKey.Error() + "\nerr " + softped.ErrKey.Error() + "\nerr unknown command: use insert, remove, press, wait, screen, keys, blank, mode, plug, unplug or quit\nerr " +
 				softped.ErrMode.Error() + "\nerr usage: wait SCREEN[|SCREEN…] [SECONDS]\nerr seconds are 0 to 3600\nerr seconds are 0 to 3600\nerr usage: wait SCREEN[|SCREEN…] [SECONDS]\n"},
 	} {
 		got, err := script(t, false, c.lines...)

@@ -1,0 +1,148 @@
+package usbip
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"openped/softped/back/usbdev"
+)
+
+// Port is where usbip programs look for devices.
+const Port = 3240
+
+// Caps and bounds of the server.
+const (
+	maxCallers = 16
+	opTime     = 5 * time.Second // for an operation, until a device is imported
+)
+
+// Server offers a PED to hosts over TCP. One may have it at a time.
+type Server struct {
+	ID    usbdev.Identity
+	Speed usbdev.Speed
+	Ports usbdev.Ports   // where the PED takes what hosts configure
+	Allow []netip.Prefix // who may come, beside this computer
+	Log   *slog.Logger
+
+	taken chan struct{}
+}
+
+// Serve answers callers until ctx ends or the listener fails; then it closes the
+// listener.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	s.taken = make(chan struct{}, 1)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	callers := make(chan struct{}, maxCallers)
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			select { // too many open files, most likely: it passes
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if !s.allowed(c) {
+			s.Log.Warn("USB/IP caller refused", "address", c.RemoteAddr().String())
+			c.Close()
+			continue
+		}
+		select {
+		case callers <- struct{}{}:
+			wg.Go(func() {
+				defer func() { <-callers }()
+				s.answer(ctx, c)
+			})
+		default:
+			c.Close()
+		}
+	}
+}
+
+func (s *Server) allowed(c net.Conn) bool {
+	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	if err != nil {
+		return false
+	}
+	addr := a.Addr().Unmap().WithZone("")
+	if addr.IsLoopback() {
+		return true
+	}
+	for _, p := range s.Allow {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// answer does the one operation of a connection.
+func (s *Server) answer(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	_ = c.SetDeadline(time.Now().Add(opTime))
+	code, err := readOp(c)
+	if err != nil {
+		return
+	}
+	switch code {
+	case opDevlist:
+		_, _ = c.Write(devlist(s.ID, s.Speed, len(s.taken) == 0))
+	case opImport:
+		var wanted [busIDSize]byte
+		if _, err := io.ReadFull(c, wanted[:]); err != nil {
+			return
+		}
+		s.lend(ctx, c, wanted)
+	}
+}
+
+// lend gives the device to a host until it goes.
+func (s *Server) lend(ctx context.Context, c net.Conn, wanted [busIDSize]byte) {
+	if string(wanted[:]) != string(padded(busID, busIDSize)) {
+		_, _ = c.Write(opReply(opImport, statusNone).Bytes())
+		return
+	}
+	select {
+	case s.taken <- struct{}{}:
+		defer func() { <-s.taken }()
+	default:
+		_, _ = c.Write(opReply(opImport, statusBusy).Bytes())
+		return
+	}
+	if _, err := c.Write(imported(s.ID, s.Speed)); err != nil {
+		return
+	}
+	_ = c.SetDeadline(time.Time{})
+	if t, ok := c.(*net.TCPConn); ok {
+		// A host that vanished without a word gives the PED up in 11 s.
+		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3})
+	}
+	s.Log.Info("imported over USB/IP", "host", c.RemoteAddr().String())
+	err := serve(ctx, c, usbdev.New(s.ID, s.Speed, s.Ports))
+	s.Log.Info("given back over USB/IP", "host", c.RemoteAddr().String(), "reason", reason(err))
+}
+
+// reason is what the log says of an end.
+func reason(err error) string {
+	if err == nil {
+		return "detached"
+	}
+	return err.Error()
+}
