@@ -2,6 +2,15 @@ package usbped
 
 import "strconv"
 
+// What a PED's interface is called in its descriptors, and how the name of the
+// product begins. A host goes by these, and not by the ids of vendor and product.
+const (
+	USBClass    = 0xff // of the vendor's own
+	USBSubclass = 0x50
+	USBProtocol = 0x01
+	USBProduct  = "Open Remote PED"
+)
+
 // ParseUSBID reads a pair of USB ids as people write it, four hexadecimal digits
 // each: "1209:0001".
 func ParseUSBID(s string) (vendor, product uint16, ok bool) {

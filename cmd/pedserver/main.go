@@ -5,6 +5,10 @@ import (
 	"os"
 
 	"openped/pedserver/cli"
+	"openped/usbped/libusb"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	cli.USB = libusb.Open
+	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr))
+}

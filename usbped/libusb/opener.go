@@ -1,0 +1,209 @@
+package libusb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"openped/protocol"
+	"openped/usbped"
+)
+
+// How long each step of an opening may take.
+const (
+	startTime = 2 * time.Second
+	openTime  = 2 * time.Second
+	namesTime = 5 * time.Second // libusb gives each of the four questions a second
+	claimTime = 2 * time.Second
+	haltTime  = 2 * time.Second
+	endTime   = 2 * time.Second
+)
+
+// Open returns how to open a PED on a cable: one with these ids of vendor and
+// product ("1209:0001"; "" is any) and this serial number ("" is the only PED).
+func Open(id, serial string) usbped.Opener {
+	o := &opener{serial: serial, stack: system, host: thisHost, calls: process, built: built}
+	o.ids.vendor, o.ids.product, o.ids.only = usbped.ParseUSBID(id)
+	return o
+}
+
+type opener struct {
+	ids    wanted
+	serial string
+
+	stack stack
+	host  host
+	calls *calls
+	built bool
+}
+
+// String returns "usb", and the serial number if one was named.
+func (o *opener) String() string {
+	if o.serial == "" {
+		return "usb"
+	}
+	return "usb:" + o.serial
+}
+
+// Open implements usbped.Opener.
+func (o *opener) Open(ctx context.Context) (usbped.Device, error) {
+	if !o.built {
+		return nil, usbped.ErrNotBuilt
+	}
+	h, err := usbped.OpenPort(ctx, o.dial)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// dial gets at the three endpoints of the PED.
+func (o *opener) dial(ctx context.Context) (usbped.HostPort, error) {
+	if err := o.calls.room(); err != nil {
+		return nil, err
+	}
+	spots, known, err := o.host.look(o.ids)
+	if err != nil {
+		return nil, err
+	}
+	var at *spot
+	if known {
+		if at, err = choose(spots, o.serial, func(s *spot) string { return s.serial }); err != nil {
+			return nil, err
+		}
+		if err := o.host.mayOpen(ctx, at); err != nil {
+			return nil, err
+		}
+	}
+	s := &session{}
+	if err := o.begin(ctx, s, at); err != nil {
+		var hung *hungError
+		if !errors.As(err, &hung) { // else it ends itself when it returns
+			_ = o.calls.do(context.Background(), endTime, "close", s.end, s.late)
+		}
+		return nil, err
+	}
+	return newPort(o.calls, s), nil
+}
+
+// begin goes as far as the claimed interface.
+func (o *opener) begin(ctx context.Context, s *session, at *spot) error {
+	step := func(d time.Duration, what string, f func() error) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return o.calls.do(ctx, d, what, f, s.late)
+	}
+	if err := step(startTime, "start", func() error { return s.start(o.stack) }); err != nil {
+		return err
+	}
+	if err := step(openTime, "open", func() error { return s.open(o.ids, at) }); err != nil {
+		return o.explain(err, at)
+	}
+	if at == nil { // the system did not tell which is which
+		if err := step(namesTime, "names", func() error { return s.keep(o.serial) }); err != nil {
+			return o.explain(err, at)
+		}
+	}
+	if err := step(claimTime, "claim", s.claim); err != nil {
+		return o.explain(err, at)
+	}
+	if err := step(haltTime, "clear halt", s.clearHalts); err != nil {
+		return o.explain(err, at)
+	}
+	return nil
+}
+
+// explain says what a failure of libusb while opening means, and who is the
+// cause of it.
+func (o *opener) explain(err error, at *spot) error {
+	var f failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	switch f {
+	case failNoDevice, failNotFound, failIO:
+		return fmt.Errorf("%w: %w", usbped.ErrUnplugged, err)
+	case failBusy:
+		if at != nil {
+			if name, pid := o.host.holder(at); pid != 0 {
+				return &usbped.HeldError{Process: name, PID: pid}
+			}
+		}
+		return usbped.ErrInUse
+	case failAccess:
+		switch {
+		case at != nil:
+			return &usbped.AccessError{Path: at.node}
+		case runtime.GOOS == "windows": // where everybody may, but only one at a time
+			return usbped.ErrInUse
+		}
+		return usbped.ErrNoAccess
+	case failNotSupported:
+		return &driverError{}
+	case failTimeout, failStall:
+		return fmt.Errorf("%w: %w", usbped.ErrMute, err)
+	}
+	return fmt.Errorf("%w: %w", usbped.ErrNotPED, err)
+}
+
+// driverError says that the system has no driver that lets programs at the PED.
+type driverError struct{}
+
+func (*driverError) Error() string { return "PED seen, but the system has no driver for it" }
+func (*driverError) Unwrap() error { return usbped.ErrNoAccess }
+func (*driverError) Hint() string {
+	return "plug the PED in again, so that the system gives it its driver for programs (WinUSB on Windows)"
+}
+
+// choose returns the one that is meant.
+func choose[T any](all []T, serial string, name func(T) string) (one T, err error) {
+	var serials []string
+	var fit []T
+	for _, x := range all {
+		n := printable(name(x))
+		serials = append(serials, n)
+		if serial == "" || n == serial {
+			fit = append(fit, x)
+		}
+	}
+	slices.Sort(serials)
+	switch {
+	case len(fit) == 1:
+		return fit[0], nil
+	case len(fit) > 1:
+		return one, &usbped.SeveralError{Serials: serials}
+	case len(all) > 0:
+		return one, &otherError{serial, serials}
+	}
+	return one, usbped.ErrNoDevice
+}
+
+// otherError says that the PED that was named is not there, but others are.
+type otherError struct {
+	serial string
+	others []string
+}
+
+func (e *otherError) Error() string {
+	return fmt.Sprintf("no PED %s found; plugged in: %s", e.serial, strings.Join(e.others, ", "))
+}
+func (*otherError) Unwrap() error { return usbped.ErrNoDevice }
+func (*otherError) Hint() string {
+	return "plug that PED in, or name the other with -peddevice usb:SERIAL"
+}
+
+// printable is a serial number as it may be shown: what a PED's own must be.
+func printable(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c <= 0x20 || c > 0x7e {
+			b[i] = '?'
+		}
+	}
+	return string(b[:min(len(b), protocol.MaxSerialText)])
+}
