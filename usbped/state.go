@@ -34,6 +34,8 @@ const (
 	StateNoUSB State = 11
 	// StateNotBuilt: this program was built without USB.
 	StateNotBuilt State = 12
+	// StateReleased: its daemon has given it up for another program.
+	StateReleased State = 13
 )
 
 // states holds for each state its word, for programs, and for those that come of
@@ -54,6 +56,18 @@ var states = [...]struct {
 	StateNotPED:    {"not-a-ped", ErrNotPED},
 	StateNoUSB:     {"no-usb", ErrNoUSB},
 	StateNotBuilt:  {"not-built", ErrNotBuilt},
+	StateReleased:  {"released", &fault{"PED given up for other programs", "take it back with pedserver -mode claim"}},
+}
+
+// States returns all of them.
+func States() []State {
+	var all []State
+	for s := range State(len(states)) {
+		if s.valid() {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 func (s State) valid() bool { return int(s) < len(states) && states[s].word != "" }

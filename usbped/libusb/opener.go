@@ -51,15 +51,45 @@ func (o *opener) String() string {
 
 // Open implements usbped.Opener.
 func (o *opener) Open(ctx context.Context) (usbped.Device, error) {
-	if !o.built {
-		return nil, usbped.ErrNotBuilt
+	port, err := o.dial(ctx)
+	if err != nil {
+		return nil, err
 	}
-	h, err := usbped.OpenPort(ctx, o.dial)
+	h, err := usbped.NewPortHost(ctx, port)
 	if err != nil {
 		return nil, err
 	}
 	return h, nil
 }
+
+// Reset implements usbped.Resetter.
+func (o *opener) Reset(ctx context.Context) error {
+	port, err := o.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer port.Close()
+	return port.Reset()
+}
+
+// Serials implements usbped.Lister.
+func (o *opener) Serials() ([]string, bool) {
+	if !o.built {
+		return nil, false
+	}
+	spots, known, err := o.host.look(o.ids)
+	serials := make([]string, len(spots))
+	for i, s := range spots {
+		serials[i] = printable(s.serial)
+	}
+	slices.Sort(serials)
+	return serials, known && err == nil
+}
+
+var (
+	_ usbped.Resetter = (*opener)(nil)
+	_ usbped.Lister   = (*opener)(nil)
+)
 
 // dial gets at the three endpoints of the PED.
 func (o *opener) dial(ctx context.Context) (usbped.HostPort, error) {
