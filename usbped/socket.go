@@ -49,7 +49,10 @@ func ParseDevice(s string, usb func(serial string) Opener) (Opener, bool) {
 		return SocketOpener{path}, true
 	}
 	serial, ok := strings.CutPrefix(s, "usb:")
-	if s != "usb" && (!ok || serial == "" || len(serial) > protocol.MaxSerialText || string(text(serial, len(serial))) != serial) {
+	switch {
+	case s == "usb":
+		serial = ""
+	case !ok || serial == "" || len(serial) > protocol.MaxSerialText || string(text(serial, len(serial))) != serial:
 		return nil, false
 	}
 	if usb == nil {

@@ -62,14 +62,15 @@ func (o *opener) Open(ctx context.Context) (usbped.Device, error) {
 	return h, nil
 }
 
-// Reset implements usbped.Resetter.
+// Reset implements usbped.Resetter. A PED that another program has is left alone.
 func (o *opener) Reset(ctx context.Context) error {
-	port, err := o.dial(ctx)
+	s, err := o.get(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer port.Close()
-	return port.Reset()
+	p := newPort(o.calls, s)
+	defer p.Close()
+	return p.Reset()
 }
 
 // Serials implements usbped.Lister.
@@ -93,6 +94,18 @@ var (
 
 // dial gets at the three endpoints of the PED.
 func (o *opener) dial(ctx context.Context) (usbped.HostPort, error) {
+	s, err := o.get(ctx, (*session).clearHalts)
+	if err != nil {
+		return nil, err
+	}
+	return newPort(o.calls, s), nil
+}
+
+// get claims the PED and makes it ready.
+func (o *opener) get(ctx context.Context, ready func(*session) error) (*session, error) {
+	if !o.built {
+		return nil, usbped.ErrNotBuilt
+	}
 	if err := o.calls.room(); err != nil {
 		return nil, err
 	}
@@ -110,40 +123,39 @@ func (o *opener) dial(ctx context.Context) (usbped.HostPort, error) {
 		}
 	}
 	s := &session{}
-	if err := o.begin(ctx, s, at); err != nil {
+	if err := o.steps(ctx, s, at, ready); err != nil {
 		var hung *hungError
 		if !errors.As(err, &hung) { // else it ends itself when it returns
 			_ = o.calls.do(context.Background(), endTime, "close", s.end, s.late)
 		}
-		return nil, err
+		return nil, o.explain(err, at)
 	}
-	return newPort(o.calls, s), nil
+	return s, nil
 }
 
-// begin goes as far as the claimed interface.
-func (o *opener) begin(ctx context.Context, s *session, at *spot) error {
-	step := func(d time.Duration, what string, f func() error) error {
+// steps goes from nothing to a claimed PED.
+func (o *opener) steps(ctx context.Context, s *session, at *spot, ready func(*session) error) error {
+	for _, step := range []struct {
+		what string
+		time time.Duration
+		skip bool
+		do   func() error
+	}{
+		{"start", startTime, false, func() error { return s.start(o.stack) }},
+		{"open", openTime, false, func() error { return s.open(o.ids, at) }},
+		{"names", namesTime, at != nil, func() error { return s.keep(o.serial) }}, // else the system told
+		{"claim", claimTime, false, s.claim},
+		{"clear halt", haltTime, ready == nil, func() error { return ready(s) }},
+	} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return o.calls.do(ctx, d, what, f, s.late)
-	}
-	if err := step(startTime, "start", func() error { return s.start(o.stack) }); err != nil {
-		return err
-	}
-	if err := step(openTime, "open", func() error { return s.open(o.ids, at) }); err != nil {
-		return o.explain(err, at)
-	}
-	if at == nil { // the system did not tell which is which
-		if err := step(namesTime, "names", func() error { return s.keep(o.serial) }); err != nil {
-			return o.explain(err, at)
+		if step.skip {
+			continue
 		}
-	}
-	if err := step(claimTime, "claim", s.claim); err != nil {
-		return o.explain(err, at)
-	}
-	if err := step(haltTime, "clear halt", s.clearHalts); err != nil {
-		return o.explain(err, at)
+		if err := o.calls.do(ctx, step.time, step.what, step.do, s.late); err != nil {
+			return err
+		}
 	}
 	return nil
 }
