@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,17 +20,10 @@ func TestSeveralAppliances(t *testing.T) {
 	// Another rack, with the second HSM.
 	const second = "rack2"
 	other := lab.New(t, lab.Options{From: many, HSM: 2})
-	port, err := lab.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
 	cert := other.Identify("pedclient", second)
 	other.RegisterPEDserver(lab.Desk, l.Path("cert/client/desk.pem"))
-	if out, err := other.Run("pedclient", "-mode", "config", "-set", "-listenport", strconv.Itoa(port)); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	other.StartClient()
-	l.RegisterAppliance(second, cert, "127.0.0.1", port)
+	l.RegisterAppliance(second, cert, "127.0.0.1", other.LinkPort)
 	for _, mode := range []string{"start", "connect"} {
 		if out, err := l.Run("pedserver", "-mode", mode, "-name", second); err != nil {
 			t.Fatalf("%s -name %s: %v\n%s", mode, second, err, out)

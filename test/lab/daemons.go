@@ -97,10 +97,7 @@ func (l *Lab) StartServer() *Process {
 // StartClient starts pedclient with all HSMs, again too.
 func (l *Lab) StartClient() *Process {
 	l.T.Helper()
-	args := []string{"-mode", "start", "-foreground", "-logfile", l.Path("pedclient.log")}
-	if l.opts.Peer {
-		args = append(args, "-listenport", strconv.Itoa(l.Port))
-	}
+	args := []string{"-mode", "start", "-foreground", "-logfile", l.Path("pedclient.log"), "-listenport", strconv.Itoa(l.LinkPort)}
 	for n := range l.opts.HSMs {
 		if l.opts.HSM == 0 || l.opts.HSM == n+1 {
 			args = append(args, "-hsm", l.HSMFile(n+1))

@@ -44,7 +44,9 @@ type Lab struct {
 	*Stage
 	T     testing.TB
 	Relay *Relay // nil without one
-	Port  int    // pedserver's own; with Options.Peer pedclient's for PEDservers
+	Port  int    // pedserver's own; with Options.Peer LinkPort
+	// LinkPort is pedclient's for PEDservers, which it opens if it has an identity.
+	LinkPort int
 
 	opts Options
 
@@ -88,6 +90,11 @@ func New(t testing.TB, o Options) *Lab {
 	}
 	if l.Port = o.Port; l.Port == 0 {
 		if l.Port, err = FreePort(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.LinkPort = l.Port; !o.Peer {
+		if l.LinkPort, err = FreePort(); err != nil {
 			t.Fatal(err)
 		}
 	}
