@@ -118,8 +118,12 @@ func (d *Device) Unplug() {
 
 // control answers at once: nothing that is asked takes time.
 func (d *Device) control(t *Transfer) {
+	if !t.Setup.In() && t.Setup.Length > 0 { // no request of ours brings data
+		t.Done(StatusStall, nil, 0)
+		return
+	}
 	a := d.ctl.request(t.Setup)
-	if !a.ok || !t.Setup.In() && t.Setup.Length > 0 {
+	if !a.ok {
 		t.Done(StatusStall, nil, 0)
 		return
 	}
