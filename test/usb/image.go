@@ -43,7 +43,7 @@ nobody:x:65534:65534::/tmp:/bin/sh
 `
 	// ped is in the group that the rule of dist/udev names, visitor is not.
 	groups = `root:x:0:
-plugdev:x:46:ped
+openped:x:46:ped
 ped:x:1000:
 visitor:x:1001:
 nogroup:x:65534:

@@ -42,7 +42,7 @@ func prepare(t testing.TB, c cable, o lab.Options) *lab.Lab {
 	if o.Device == "" {
 		o.Device = "usb"
 	}
-	o.PEDFlags = append(o.PEDFlags, c.flags()...)
+	o.Cable = c.flags()
 	return lab.New(t, o)
 }
 
@@ -146,4 +146,19 @@ func run(name string, args ...string) error {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(out.String()))
 	}
 	return nil
+}
+
+// showSays waits until pedserver's show tells people each of the parts.
+func showSays(t testing.TB, s *lab.Stage, parts ...string) {
+	t.Helper()
+	err := lab.Poll(15*time.Second, "the truth of pedserver", func() error {
+		out, err := s.Run("pedserver", "-mode", "show")
+		for _, p := range parts {
+			if err == nil && !strings.Contains(strings.ToLower(out), strings.ToLower(p)) {
+				err = fmt.Errorf("it is not said %q:\n%s", p, out)
+			}
+		}
+		return err
+	})
+	must(t, err)
 }
