@@ -25,6 +25,9 @@ type ped struct {
 	state  *protocol.PEDEvent // the last that dev told, nil before the first
 	busy   time.Time          // since when a dialogue runs, zero while none does
 	holder *hold
+	// dialogues counts the holders that dev had: what it said to one is not for
+	// the next.
+	dialogues uint32
 
 	looked chan struct{} // closed when it is known whether there is a device
 }
@@ -34,19 +37,16 @@ const lookTime = 2 * time.Second
 
 // hold is one connection's use of the device.
 type hold struct {
-	dev   usbped.Device
-	serve protocol.Acquired
-	since time.Time
-	msgs  chan usbped.Message // from the PED
-	idle  chan struct{}       // gets one when the PED says that it is idle
-	lost  chan struct{}       // closed when the device went away
-	done  chan struct{}       // closed when the holder gives it back
-	left  chan struct{}       // closed when the holder's connection has ended
-	free  chan struct{}       // closed when the next may have the device
+	dev      usbped.Device
+	dialogue uint32 // which of dev's it is
+	serve    protocol.Acquired
+	since    time.Time
+	msgs     chan usbped.Message // from the PED
+	lost     chan struct{}       // closed when the device went away
+	done     chan struct{}       // closed when the holder gives it back
+	left     chan struct{}       // closed when the holder's connection has ended
+	free     chan struct{}       // closed when the next may have the device
 }
-
-// settle is how long a PED that was told to go idle may take to say that it is.
-const settle = 250 * time.Millisecond
 
 // grace is how long one who finds the PED taken waits for signs that its holder
 // is going: an HSM host that releases the PED and calls again at once comes on
@@ -100,7 +100,7 @@ func (p *ped) open(ctx context.Context) (usbped.Device, error) {
 		return nil, err
 	}
 	p.mu.Lock()
-	p.dev, p.reason, p.state, p.busy = dev, "", nil, time.Time{}
+	p.dev, p.reason, p.state, p.busy, p.dialogues = dev, "", nil, time.Time{}, 0
 	p.mu.Unlock()
 	p.pace()
 	i := dev.Info()
@@ -163,14 +163,8 @@ func (p *ped) deliver(dev usbped.Device, m usbped.Message) {
 	}
 	h := p.holder
 	p.mu.Unlock()
-	if h == nil || h.dev != dev {
+	if h == nil || h.dev != dev || h.dialogue != m.Dialogue {
 		return
-	}
-	if m.Event != nil && !m.Event.Busy {
-		select {
-		case h.idle <- struct{}{}:
-		default:
-		}
 	}
 	select {
 	case h.msgs <- m:
@@ -254,7 +248,7 @@ func (p *ped) freed(ctx context.Context, h *hold) bool {
 	case <-ctx.Done():
 		return false
 	}
-	idle := time.NewTimer(2*p.cfg.DeviceWait + settle) // as long as release may take
+	idle := time.NewTimer(p.cfg.DeviceWait + grace) // longer than release may take
 	defer idle.Stop()
 	select {
 	case <-h.free:
@@ -280,46 +274,30 @@ func (p *ped) take() (*hold, error) {
 	}
 	i := p.dev.Info()
 	p.holder = &hold{
-		dev:   p.dev,
-		serve: protocol.Acquired{Serial: i.Serial, Firmware: i.Firmware, Software: i.Software},
-		since: time.Now(),
-		msgs:  make(chan usbped.Message),
-		idle:  make(chan struct{}, 1),
-		lost:  make(chan struct{}),
-		done:  make(chan struct{}),
-		left:  make(chan struct{}),
-		free:  make(chan struct{}),
+		dev:      p.dev,
+		dialogue: p.dialogues,
+		serve:    protocol.Acquired{Serial: i.Serial, Firmware: i.Firmware, Software: i.Software},
+		since:    time.Now(),
+		msgs:     make(chan usbped.Message),
+		lost:     make(chan struct{}),
+		done:     make(chan struct{}),
+		left:     make(chan struct{}),
+		free:     make(chan struct{}),
 	}
 	return p.holder, nil
 }
 
 // release takes the device back and makes the PED idle: whoever asked its
 // custodian for something is gone. Until that is done the PED stays taken. A
-// PED that does not obey is closed, and opened afresh by run. When ctx has ended
-// nobody comes next, and it is only told.
-func (p *ped) release(ctx context.Context, h *hold) {
+// PED that does not obey is closed, and opened afresh by run.
+func (p *ped) release(h *hold) {
 	close(h.done)
 	select {
 	case <-h.lost:
 		return
 	default:
 	}
-	select {
-	case <-h.idle: // said earlier
-	default:
-	}
 	err := bounded(context.Background(), p.cfg.DeviceWait, h.dev.Cancel)
-	if err == nil && ctx.Err() == nil {
-		err = bounded(context.Background(), p.cfg.DeviceWait, h.dev.Ping)
-	}
-	if err == nil && ctx.Err() == nil {
-		// What the old dialogue still had under way is not for the next holder.
-		select {
-		case <-h.idle:
-		case <-h.lost:
-		case <-time.After(settle):
-		}
-	}
 	if err != nil {
 		p.log.Warn("PED does not go idle, opening it again", "err", err)
 		_ = h.dev.Close()
@@ -329,6 +307,7 @@ func (p *ped) release(ctx context.Context, h *hold) {
 		p.dev, p.reason = nil, "did not go idle, is being opened again" // not for the next holder
 	}
 	if p.holder == h {
+		p.dialogues++
 		p.holder = nil
 		close(h.free)
 	}

@@ -80,6 +80,7 @@ func (f *fakePED) run() {
 		}
 		if m.Kind != usbped.HostFrame {
 			f.event(protocol.EvtState)
+			_ = f.gadget.SendCanceled(context.Background(), m.Token)
 		}
 		select {
 		case f.got <- m:

@@ -36,7 +36,7 @@ func (s *Server) lend(ctx context.Context, l *link, who caller, hello protocol.H
 		s.limits.Unproven(who.from, time.Since(h.since)) // before anybody gets the PED
 	}
 	s.gaveBack(meta)
-	return reason, func() { s.ped.release(s.root, h) } // others may come next, even if ctx has ended
+	return reason, func() { s.ped.release(h) }
 }
 
 // permitted judges a caller again by the settings and the registry of now.

@@ -215,7 +215,7 @@ func (m *mute) Info() usbped.Info {
 }
 func (m *mute) Send(ctx context.Context, _ []byte) error { <-ctx.Done(); return ctx.Err() }
 func (m *mute) SetWriteDelay(d time.Duration)            { m.delay.Store(int64(d)) }
-func (m *mute) Cancel(context.Context) error             { return nil }
+func (m *mute) Cancel(ctx context.Context) error         { <-ctx.Done(); return ctx.Err() }
 func (m *mute) Close() error                             { m.closed <- struct{}{}; return nil }
 func (m *mute) Recv(ctx context.Context) (usbped.Message, error) {
 	<-ctx.Done()

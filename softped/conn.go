@@ -17,6 +17,7 @@ type Gadget interface {
 	Recv(context.Context) (usbped.FromHost, error)
 	SendFrame(context.Context, []byte) error
 	SendEvent(context.Context, protocol.PEDEvent) error
+	SendCanceled(context.Context, uint32) error
 }
 
 // conn is one host connection. There is one at a time.
@@ -75,6 +76,12 @@ func (c *conn) loop() error {
 			c.p.tell(protocol.EvtState)
 		case usbped.HostCancel:
 			c.p.log.Info("host cancelled")
+			c.drop(stopLost)
+			if err := c.g.SendCanceled(c.ctx, m.Token); err != nil {
+				c.p.log.Warn("cancel not answered", "error", err)
+			}
+		case usbped.HostGone:
+			c.p.log.Info("host gone")
 			c.drop(stopLost)
 		case usbped.HostFrame:
 			c.frame(m.Frame)

@@ -44,6 +44,7 @@ func (c *cable) Recv(ctx context.Context) (usbped.FromHost, error) {
 
 func (c *cable) SendFrame(_ context.Context, b []byte) error            { c.frames <- b; return nil }
 func (c *cable) SendEvent(_ context.Context, e protocol.PEDEvent) error { c.events <- e; return nil }
+func (c *cable) SendCanceled(context.Context, uint32) error             { return nil }
 
 // testHSM is the far end, with real certificates.
 type testHSM struct {

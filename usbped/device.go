@@ -8,7 +8,7 @@ import (
 )
 
 // MaxWriteDelay is the longest pause of use: with it the longest frame takes
-// 1.3 s.
+// 1.5 s.
 const MaxWriteDelay = 10 * time.Millisecond
 
 // Info is what a PED says of itself. Nothing in it is authenticated: the serial
@@ -20,10 +20,12 @@ type Info struct {
 	Software bool   // a PED in software
 }
 
-// Message is one thing a PED sent: exactly one of its fields is set.
+// Message is one thing a PED sent: Frame or Event is set.
 type Message struct {
 	Frame []byte             // one frame of the channel, 1–65700 bytes
 	Event *protocol.PEDEvent // what the PED tells its host
+	// Dialogue counts the Cancels that were answered before this arrived.
+	Dialogue uint32
 }
 
 // Device is one PED, opened. Its methods may be called from several goroutines.
@@ -33,20 +35,24 @@ type Message struct {
 type Device interface {
 	// Info returns what the PED said of itself when it was opened.
 	Info() Info
-	// Send sends one frame of the channel. If the context ends while the frame
-	// is on its way, the device is of no more use.
+	// Send sends one frame of the channel. A PED that is slow makes it wait. If
+	// the context ends while bytes are on their way, the device is of no more
+	// use; if it ends between two segments, the next thing to do is Cancel.
 	Send(ctx context.Context, frame []byte) error
 	// Recv waits for what the PED sends next. What arrived before the PED went
 	// is still delivered. The first message is an event with the PED's state.
 	Recv(ctx context.Context) (Message, error)
-	// Cancel makes the PED drop its channel and abort whatever dialogue runs.
+	// Cancel makes the PED drop its channel and abort whatever dialogue runs, and
+	// returns when it has: no frame that was sent before arrives at either end
+	// any more, but for one that another goroutine is just getting from Recv. If the context ends earlier, or the PED takes longer than
+	// CancelTimeout, the device is of no more use. A Send at the same time, or
+	// one of whose frame half was sent, is ErrAborted.
 	Cancel(ctx context.Context) error
 	// Ping finds out whether the PED is there: it counts as unplugged without an
 	// answer in PongTimeout. Nobody but the caller pings.
 	Ping(ctx context.Context) error
 	// SetWriteDelay makes a pause between every 512 bytes that go to the PED, for
 	// one that is too slow; 0, as at first, is none. It may be changed any time.
-	// It must not be so long that the longest frame (129 pieces) is late.
 	SetWriteDelay(d time.Duration)
 	// Close gives the PED up. It may be called more than once.
 	Close() error

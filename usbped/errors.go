@@ -47,6 +47,9 @@ var (
 	ErrOverrun error = &fault{"too many USB frames at once", "restart pedserver and the PED"}
 	// ErrTooLong means that a frame is empty or over the cap; nothing was sent.
 	ErrTooLong error = &fault{"frame empty or too long", "compare the releases of both sides"}
+	// ErrAborted means that a frame was given up with its dialogue, or that half
+	// of one was sent and its dialogue must be given up.
+	ErrAborted error = &fault{"frame given up", "cancel the dialogue and begin a new one"}
 	// ErrNotOpen means that no host has opened the PED yet; nothing was sent.
 	ErrNotOpen error = &fault{"no host has opened the PED", "start pedserver"}
 )
@@ -92,7 +95,7 @@ func (e *SeveralError) Hint() string {
 // it gives the PED to.
 const (
 	UdevRule  = "/etc/udev/rules.d/70-openped.rules"
-	UdevGroup = "plugdev"
+	UdevGroup = "openped"
 )
 
 // AccessError is ErrNoAccess with the file that may not be opened.

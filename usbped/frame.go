@@ -1,6 +1,7 @@
 package usbped
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -12,8 +13,17 @@ import (
 // Sizes in bytes.
 const (
 	headerSize = 16
-	// MaxPayload is the most that one frame carries.
+	// MaxPayload is the longest frame of the channel.
 	MaxPayload = protocol.MaxPEDFrame
+	// MaxSegment is the most of it that travels in one piece.
+	MaxSegment = 4096
+	// minSegment is the least that may be agreed on: every other frame fits in.
+	minSegment = 256
+	// maxWindow is the most credit that a PED may give.
+	maxWindow = 1 << 20
+	// padEvery divides the packet sizes of all speeds of USB. No frame is a
+	// multiple of it, so that each ends its transfer with a short packet.
+	padEvery = 64
 )
 
 const magic = 'O'<<8 | 'P'
@@ -29,6 +39,8 @@ const (
 	typeReset       frameType = 6
 	typePing        frameType = 7
 	typePong        frameType = 8
+	typeCredit      frameType = 9
+	typeCanceled    frameType = 10
 )
 
 // frameTypes holds each type's name and the size its payload may have.
@@ -36,14 +48,16 @@ var frameTypes = [...]struct {
 	name     string
 	min, max uint32
 }{
-	typeInfoRequest: {"INFO-REQUEST", 2, 2},
-	typeInfo:        {"INFO", 5, maxInfo},
-	typeFrame:       {"FRAME", 1, MaxPayload},
+	typeInfoRequest: {"INFO-REQUEST", 4, 4},
+	typeInfo:        {"INFO", 11, maxInfo},
+	typeFrame:       {"FRAME", 1, MaxSegment},
 	typeEvent:       {"EVENT", 4, 4 + 8*protocol.MaxRPKs},
-	typeCancel:      {"CANCEL", 0, 0},
-	typeReset:       {"RESET", 0, 0},
+	typeCancel:      {"CANCEL", 4, 4},
+	typeReset:       {"RESET", 8, 8},
 	typePing:        {"PING", 4, 4},
 	typePong:        {"PONG", 4, 4},
+	typeCredit:      {"CREDIT", 4, 4},
+	typeCanceled:    {"CANCELED", 8, 8},
 }
 
 func (t frameType) String() string {
@@ -59,17 +73,22 @@ func (t frameType) fits(n uint64) bool {
 	return t.valid() && n >= uint64(frameTypes[t].min) && n <= uint64(frameTypes[t].max)
 }
 
-// rawFrame is one frame of the stream.
+// flagMore says that a FRAME is not the last segment of its frame of the channel.
+const flagMore = 0x01
+
+// rawFrame is one frame of a lane.
 //
 //	magic       2   "OP"
-//	type        1   1–8
-//	flags       1   0
-//	seq         4   counts the frames of each direction from 0; RESET is always 0
-//	length      4   of the payload, within the bounds of its type, ≤ 65700
+//	type        1   1–10
+//	flags       1   1 more, of FRAME only; others are 0
+//	seq         4   counts the frames of each lane; RESET is always 0
+//	length      4   of the payload, within the bounds of its type, ≤ 4096
 //	crc         4   CRC-32C of the 12 bytes before it and the payload
 //	payload     n
+//	pad         0 or 1   a zero if the size would be a multiple of 64 without it
 type rawFrame struct {
 	typ     frameType
+	more    bool
 	seq     uint32
 	payload []byte
 }
@@ -85,103 +104,70 @@ func readFrame(r io.Reader) (rawFrame, error) {
 	}
 	hr := wire.NewReader(h[:])
 	m, t, flags, seq, n, crc := hr.U16(), frameType(hr.U8()), hr.U8(), hr.U32(), hr.U32(), hr.U32()
-	if m != magic || flags != 0 || !t.fits(uint64(n)) {
+	if m != magic || !t.fits(uint64(n)) || flags != 0 && (flags != flagMore || t != typeFrame) {
 		return rawFrame{}, ErrCorrupt
 	}
-	f := rawFrame{t, seq, make([]byte, n)}
-	if _, err := io.ReadFull(r, f.payload); err != nil {
+	b := make([]byte, int(n)+pad(int(n)))
+	if _, err := io.ReadFull(r, b); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return rawFrame{}, err
 	}
-	if checksum(h[:headerSize-4], f.payload) != crc {
+	f := rawFrame{t, flags == flagMore, seq, b[:n:n]}
+	if checksum(h[:headerSize-4], f.payload) != crc || int(n) < len(b) && b[n] != 0 {
 		return rawFrame{}, ErrCorrupt
 	}
 	return f, nil
 }
 
-// appendFrame returns the bytes of a frame whose size was checked.
-func appendFrame(f rawFrame) []byte {
-	w := wire.NewWriter(headerSize + len(f.payload))
-	w.U16(magic).U8(uint8(f.typ)).U8(0).U32(f.seq).U32(uint32(len(f.payload)))
-	return w.U32(checksum(w.Bytes(), f.payload)).Raw(f.payload).Bytes()
+// pad is the size of the pad behind a payload of n bytes.
+func pad(n int) int {
+	if (headerSize+n)%padEvery == 0 {
+		return 1
+	}
+	return 0
+}
+
+// appendFrame appends to b the bytes of a frame whose size was checked.
+func appendFrame(b []byte, f rawFrame) []byte {
+	start, flags := len(b), uint8(0)
+	if f.more {
+		flags = flagMore
+	}
+	b = append(b, magic>>8, magic&0xff, uint8(f.typ), flags)
+	b = binary.BigEndian.AppendUint32(b, f.seq)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(f.payload)))
+	b = binary.BigEndian.AppendUint32(b, checksum(b[start:], f.payload))
+	b = append(b, f.payload...)
+	return append(b, zeros[:pad(len(f.payload))]...)
 }
 
 func checksum(header, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(header, castagnoli), castagnoli, payload)
 }
 
-// Version of the framing, negotiated by INFO-REQUEST and INFO.
-const version = 1
+// cost is the credit that a segment of n bytes takes: what it adds to the lane.
+func cost(n int) uint32 { return uint32(headerSize + n) }
 
-const (
-	maxProduct   = 32
-	maxInfo      = 1 + 1 + 1 + protocol.MaxSerialText + 1 + protocol.MaxFirmwareText + 1 + maxProduct
-	flagSoftware = 0x01
-	flagBusy     = 0x02
-)
+// resetToken tells one opening from another. The zero token is the gadget's, who
+// has lost the thread.
+type resetToken [8]byte
 
-// infoPayload is the payload of INFO.
-//
-//	version     1   chosen from what the host offered; 0 if there is none
-//	flags       1   1 software, 2 busy: another host has the PED; others are 0
-//	serial      1+n printable ASCII, ≤ 32 bytes
-//	firmware    1+n printable ASCII, ≤ 16 bytes
-//	product     1+n printable ASCII, ≤ 32 bytes
-type infoPayload struct {
-	version uint8
-	busy    bool
-	info    Info
-}
+// events is the number of the first EVENT after this opening.
+func (t resetToken) events() uint32 { return binary.BigEndian.Uint32(t[:4]) }
 
-func (p infoPayload) encode() []byte {
-	var flags uint8
-	if p.info.Software {
-		flags |= flagSoftware
-	}
-	if p.busy {
-		flags |= flagBusy
-	}
-	return new(wire.Writer).U8(p.version).U8(flags).Var8(text(p.info.Serial, protocol.MaxSerialText)).
-		Var8(text(p.info.Firmware, protocol.MaxFirmwareText)).Var8(text(p.info.Product, maxProduct)).Bytes()
-}
+// cancels is the token of the first CANCEL after this opening.
+func (t resetToken) cancels() uint32 { return binary.BigEndian.Uint32(t[4:]) }
 
-func decodeInfo(b []byte) (infoPayload, error) {
-	r := wire.NewReader(b)
-	p := infoPayload{version: r.U8()}
-	flags := r.U8()
-	if flags&^(flagSoftware|flagBusy) != 0 {
-		r.Fail()
-	}
-	p.busy, p.info.Software = flags&flagBusy != 0, flags&flagSoftware != 0
-	p.info.Serial, p.info.Firmware, p.info.Product = r.Text8(protocol.MaxSerialText), r.Text8(protocol.MaxFirmwareText), r.Text8(maxProduct)
-	return p, r.Done()
-}
+// frame is RESET with this token.
+func (t resetToken) frame() rawFrame { return rawFrame{typ: typeReset, payload: t[:]} }
 
-// text cuts what the other side would refuse.
-func text(s string, max int) []byte {
-	b := []byte(s)
-	for i, c := range b {
-		if c < 0x20 || c > 0x7e {
-			b[i] = '?'
-		}
-	}
-	return b[:min(len(b), max)]
-}
+// resetSize is the size of RESET.
+const resetSize = headerSize + len(resetToken{})
 
-// chooseVersion answers the payload of INFO-REQUEST.
-//
-//	min         1   lowest version of the framing the host speaks, 1–max
-//	max         1   highest
-func chooseVersion(b []byte) (uint8, error) {
-	r := wire.NewReader(b)
-	lo, hi := r.U8(), r.U8()
-	if err := r.Done(); err != nil || lo == 0 || lo > hi {
-		return 0, ErrCorrupt
-	}
-	if lo > version || hi < version {
-		return 0, nil
-	}
-	return version, nil
-}
+// flush is what a host sends before RESET: a gadget that still waits for the
+// rest of a frame of an earlier host gets over it. No frame is longer.
+const flush = headerSize + MaxSegment
+
+var zeros [flush]byte

@@ -21,14 +21,17 @@ var samples = []struct {
 	f    rawFrame
 	want string
 }{
-	{rawFrame{typeReset, 0, []byte{}}, "4f50 06 00 00000000 00000000 c9e3e4f0"},
-	{rawFrame{typeInfoRequest, 1, []byte{1, 1}}, "4f50 01 00 00000001 00000002 c1a1e66b 0101"},
-	{rawFrame{typeInfo, 1, infoPayload{1, false, testInfo}.encode()}, "4f50 02 00 00000001 00000015 b80fa4be 01 01 0453503031 05322e392e30 07736f6674706564"},
-	{rawFrame{typeFrame, 2, []byte{1, 2, 3}}, "4f50 03 00 00000002 00000003 eae1cc98 010203"},
-	{rawFrame{typeEvent, 2, protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDModeRemote}.Encode()}, "4f50 04 00 00000002 00000004 95a1acc8 01010000"},
-	{rawFrame{typeCancel, 3, []byte{}}, "4f50 05 00 00000003 00000000 d9c6ae1a"},
-	{rawFrame{typePing, 4, []byte{0, 0, 0, 9}}, "4f50 07 00 00000004 00000004 5a40a85a 00000009"},
-	{rawFrame{typePong, 0xffffffff, []byte{0, 0, 0, 9}}, "4f50 08 00 ffffffff 00000004 520abb3a 00000009"},
+	{rawFrame{typ: typeReset, payload: []byte{1, 2, 3, 4, 5, 6, 7, 8}}, "4f50 06 00 00000000 00000008 492e792a 0102030405060708"},
+	{rawFrame{typ: typeInfoRequest, seq: 1, payload: infoRequest{1, 1, 4096}.encode()}, "4f50 01 00 00000001 00000004 b23d27cf 01011000"},
+	{rawFrame{typ: typeInfo, seq: 1, payload: infoPayload{1, false, 4096, 262144, testInfo}.encode()}, "4f50 02 00 00000001 0000001b 8cc53362 0101100000040000045350303105322e392e3007736f6674706564"},
+	{rawFrame{typ: typeEvent, seq: 0x01020304, payload: protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDModeRemote}.Encode()}, "4f50 04 00 01020304 00000004 e49703c7 01010000"},
+	{rawFrame{typ: typeFrame, seq: 2, payload: []byte{1, 2, 3}}, "4f50 03 00 00000002 00000003 eae1cc98 010203"},
+	{rawFrame{typ: typeFrame, more: true, seq: 3, payload: bytes.Repeat([]byte{0xaa}, 48)}, "4f50 03 01 00000003 00000030 ef638e7a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa00"},
+	{rawFrame{typ: typeCredit, seq: 2, payload: []byte{0, 2, 0, 0}}, "4f50 09 00 00000002 00000004 08def77e 00020000"},
+	{rawFrame{typ: typeCancel, seq: 4, payload: []byte{5, 6, 7, 9}}, "4f50 05 00 00000004 00000004 fff5a6cf 05060709"},
+	{rawFrame{typ: typeCanceled, seq: 3, payload: []byte{5, 6, 7, 9, 1, 2, 3, 5}}, "4f50 0a 00 00000003 00000008 61d13ad1 0506070901020305"},
+	{rawFrame{typ: typePing, seq: 5, payload: []byte{0, 0, 0, 9}}, "4f50 07 00 00000005 00000004 ae7e7e12 00000009"},
+	{rawFrame{typ: typePong, seq: 0xffffffff, payload: []byte{0, 0, 0, 9}}, "4f50 08 00 ffffffff 00000004 520abb3a 00000009"},
 }
 
 func unhex(t testing.TB, s string) []byte {
@@ -42,7 +45,7 @@ func unhex(t testing.TB, s string) []byte {
 func TestFrameGolden(t *testing.T) {
 	var all bytes.Buffer
 	for _, s := range samples {
-		b := appendFrame(s.f)
+		b := appendFrame(nil, s.f)
 		if !bytes.Equal(b, unhex(t, s.want)) {
 			t.Errorf("%v: %x, want %s", s.f.typ, b, s.want)
 		}
@@ -68,7 +71,7 @@ func TestChecksum(t *testing.T) {
 // No byte can change without being noticed.
 func TestFrameTampered(t *testing.T) {
 	for _, s := range samples {
-		b := appendFrame(s.f)
+		b := appendFrame(nil, s.f)
 		for n := range b {
 			if _, err := readFrame(bytes.NewReader(b[:n])); err != io.ErrUnexpectedEOF && (n != 0 || err != io.EOF) {
 				t.Errorf("%v cut to %d: %v", s.f.typ, n, err)
@@ -78,7 +81,7 @@ func TestFrameTampered(t *testing.T) {
 			for bit := range 8 {
 				c := bytes.Clone(b)
 				c[i] ^= 1 << bit
-				if f, err := readFrame(bytes.NewReader(append(c, make([]byte, MaxPayload)...))); !errors.Is(err, ErrCorrupt) {
+				if f, err := readFrame(bytes.NewReader(append(c, make([]byte, MaxSegment)...))); !errors.Is(err, ErrCorrupt) {
 					t.Errorf("%v: bit %d of byte %d: %+v, %v", s.f.typ, bit, i, f, err)
 				}
 			}
@@ -103,15 +106,20 @@ func TestFrameRefused(t *testing.T) {
 	for name, s := range map[string]string{
 		"magic":             "4f51 07 00 00000000 00000004",
 		"type 0":            "4f50 00 00 00000000 00000000",
-		"type 9":            "4f50 09 00 00000000 00000000",
-		"flags":             "4f50 07 80 00000000 00000004",
+		"type 11":           "4f50 0b 00 00000000 00000000",
+		"flags":             "4f50 03 80 00000000 00000004",
+		"more of ping":      "4f50 07 01 00000000 00000004",
 		"frame empty":       "4f50 03 00 00000000 00000000",
-		"frame 65701":       "4f50 03 00 00000000 000100a5",
+		"frame 4097":        "4f50 03 00 00000000 00001001",
 		"length over 4 GiB": "4f50 03 00 00000000 ffffffff",
 		"ping of 5":         "4f50 07 00 00000000 00000005",
-		"cancel of 1":       "4f50 05 00 00000000 00000001",
-		"info of 4":         "4f50 02 00 00000000 00000004",
+		"cancel of 0":       "4f50 05 00 00000000 00000000",
+		"reset of 0":        "4f50 06 00 00000000 00000000",
+		"info of 10":        "4f50 02 00 00000000 0000000a",
 		"event of 133":      "4f50 04 00 00000000 00000085",
+		"credit of 3":       "4f50 09 00 00000000 00000003",
+		"canceled of 4":     "4f50 0a 00 00000000 00000004",
+		"zeros":             "0000 00 00 00000000 00000000",
 	} {
 		h := unhex(t, s)
 		h = binary.BigEndian.AppendUint32(h, crc32.Checksum(h, castagnoli))
@@ -119,25 +127,44 @@ func TestFrameRefused(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, f, err)
 		}
 	}
-	if f, err := readFrame(bytes.NewReader(appendFrame(rawFrame{typeFrame, 0, make([]byte, MaxPayload)}))); err != nil || len(f.payload) != MaxPayload {
+	if f, err := readFrame(bytes.NewReader(appendFrame(nil, rawFrame{typ: typeFrame, payload: make([]byte, MaxSegment)}))); err != nil || len(f.payload) != MaxSegment {
 		t.Error(err)
 	}
 }
 
+// No frame fills its last packet at any speed: the receiver would wait for more.
+func TestPad(t *testing.T) {
+	for n := 1; n <= MaxSegment; n++ {
+		f := rawFrame{typ: typeFrame, payload: bytes.Repeat([]byte{1}, n)}
+		b := appendFrame([]byte{9}, f)[1:]
+		if len(b)%64 == 0 || len(b) != headerSize+n && (len(b) != headerSize+n+1 || b[len(b)-1] != 0) {
+			t.Fatalf("frame of %d bytes is %d long", n, len(b))
+		}
+		if got, err := readFrame(bytes.NewReader(b)); err != nil || !bytes.Equal(got.payload, f.payload) {
+			t.Fatalf("frame of %d bytes: %v", n, err)
+		}
+	}
+}
+
 func TestInfo(t *testing.T) {
-	for _, p := range []infoPayload{{1, false, testInfo}, {0, true, Info{}}, {1, true, Info{Serial: strings.Repeat("x", 32)}}} {
+	for _, p := range []infoPayload{
+		{1, false, 4096, 262144, testInfo}, {0, true, 256, 544, Info{}}, {1, true, 4096, 1 << 20, Info{Serial: strings.Repeat("x", 32)}},
+	} {
 		if got, err := decodeInfo(p.encode()); err != nil || got != p {
 			t.Errorf("%+v, %v, want %+v", got, err, p)
 		}
 	}
 	// What a peer would refuse is not sent.
-	got, err := decodeInfo(infoPayload{1, false, Info{Serial: strings.Repeat("x", 300), Firmware: "2.9\n"}}.encode())
+	got, err := decodeInfo(infoPayload{1, false, 4096, 1 << 16, Info{Serial: strings.Repeat("x", 300), Firmware: "2.9\n"}}.encode())
 	if err != nil || got.info.Serial != strings.Repeat("x", 32) || got.info.Firmware != "2.9?" {
 		t.Errorf("%+v, %v", got, err)
 	}
+	const limits = "1000 00010000"
 	for name, s := range map[string]string{
-		"flag 4": "01 04 00 00 00", "long serial": "01 00 21" + strings.Repeat("41", 33) + "0000", "escape": "01 00 01 1b 00 00",
-		"trailing": "01 00 00 00 00 00", "cut": "01 00 00 00",
+		"flag 4": "01 04" + limits + "00 00 00", "long serial": "01 00" + limits + "21" + strings.Repeat("41", 33) + "0000", "escape": "01 00" + limits + "01 1b 00 00",
+		"trailing": "01 00" + limits + "00 00 00 00", "cut": "01 00" + limits + "00 00",
+		"segment 255": "01 00 00ff 00010000 00 00 00", "segment 4097": "01 00 1001 00010000 00 00 00",
+		"window below two segments": "01 00 1000 0000201f 00 00 00", "window over 1 MiB": "01 00 1000 00100001 00 00 00",
 	} {
 		if p, err := decodeInfo(unhex(t, s)); err == nil {
 			t.Errorf("%s: %+v", name, p)
@@ -145,22 +172,23 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-func TestChooseVersion(t *testing.T) {
-	for s, want := range map[string]uint8{"0101": 1, "0109": 1, "0203": 0} {
-		if v, err := chooseVersion(unhex(t, s)); err != nil || v != want {
+func TestInfoRequest(t *testing.T) {
+	for s, want := range map[string]uint8{"01011000": 1, "01091000": 1, "02031000": 0, "01010100": 1} {
+		p, err := decodeInfoRequest(unhex(t, s))
+		if v := p.choose(); err != nil || v != want || !bytes.Equal(p.encode(), unhex(t, s)) {
 			t.Errorf("%s: %d, %v, want %d", s, v, err, want)
 		}
 	}
-	for _, s := range []string{"", "01", "0001", "0201", "010101"} {
-		if _, err := chooseVersion(unhex(t, s)); err != ErrCorrupt {
-			t.Errorf("%s: %v", s, err)
+	for _, s := range []string{"", "0101", "00011000", "02011000", "0101100000", "010100ff", "01011001"} {
+		if _, err := decodeInfoRequest(unhex(t, s)); err == nil {
+			t.Errorf("%s is taken", s)
 		}
 	}
 }
 
 func FuzzUSBFrame(f *testing.F) {
 	for _, s := range samples {
-		f.Add(appendFrame(s.f))
+		f.Add(appendFrame(nil, s.f))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bytes.NewReader(b)
@@ -170,7 +198,7 @@ func FuzzUSBFrame(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if !bytes.Equal(appendFrame(fr), b[start:len(b)-r.Len()]) {
+			if !bytes.Equal(appendFrame(nil, fr), b[start:len(b)-r.Len()]) {
 				t.Fatalf("%+v is not canonical", fr)
 			}
 			if p, err := decodeInfo(fr.payload); err == nil && !bytes.Equal(p.encode(), fr.payload) {

@@ -2,24 +2,52 @@ package usbped
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"time"
+	"sync"
+	"sync/atomic"
 
 	"openped/protocol"
 )
 
-// Host is the host's end of the framing: a Device over a stream.
+// Host is the host's end of the framing: a Device on a cable or a stream.
 type Host struct {
 	c      *conn
+	port   HostPort
+	stream bool // one lane for all
+	bulk   *lane
+	events *lane
 	info   Info
-	queue  chan Message
-	pingMu chan struct{}
-	token  uint32 // under pingMu
-	pongs  chan uint32
-	done   chan struct{} // the reader is gone
+	got    *queue[Message]
+	part   []byte // of a frame that is not complete yet, the reader's own
+
+	wmu   chan struct{} // held while writing; a channel, so that waiting for it can end
+	tx    uint32        // next number to send, under wmu
+	out   []byte        // the frame being sent, under wmu
+	delay atomic.Int64  // nanoseconds between two pieces of a frame, 0: in one piece
+
+	sending   chan struct{} // held by whoever sends a frame of the channel
+	segment   int
+	window    uint32
+	flow      sync.Mutex
+	credit    uint32        // under flow
+	torn      bool          // half a frame was sent; under flow
+	canceling bool          // CANCEL is not answered yet; under flow
+	flowed    chan struct{} // closed and made anew when these change; under flow
+
+	canceler chan struct{} // held by whoever cancels
+	cancel   uint32        // token of the last CANCEL, under flow
+	dialogue uint32        // CANCELs answered, under flow
+	seen     uint32        // number of the next EVENT, under flow
+	due      *uint32       // what seen must be for CANCEL to be answered, under flow
+	pinger   chan struct{} // held by whoever pings
+	ping     uint32        // token of the last PING, under pinger
+	pongs    chan uint32
+
+	readers sync.WaitGroup
 }
 
 var _ Device = (*Host)(nil)
@@ -29,23 +57,58 @@ var _ Device = (*Host)(nil)
 // context ends. The error wraps ErrInUse, ErrNotPED, ErrUnplugged, or is the
 // context's.
 func NewHost(ctx context.Context, rw io.ReadWriteCloser) (*Host, error) {
-	h := &Host{c: newConn(rw), queue: make(chan Message, queueLen), pingMu: make(chan struct{}, 1),
-		pongs: make(chan uint32, 1), done: make(chan struct{})}
-	if err := h.c.within(ctx, h.handshake); err != nil {
+	return newHost(ctx, streamPort{rw}, true)
+}
+
+// NewPortHost opens the PED at the other end of port, which it owns from here
+// on: on an error the port is closed. It is as NewHost, but a PED that says
+// nothing is ErrMute.
+func NewPortHost(ctx context.Context, port HostPort) (*Host, error) {
+	return newHost(ctx, port, false)
+}
+
+func newHost(ctx context.Context, port HostPort, stream bool) (*Host, error) {
+	h := &Host{
+		c: newConn(port.Close), port: port, stream: stream, got: newQueue[Message](),
+		bulk: bulkLane(port.Read), events: eventLane(port.ReadEvent),
+		wmu: make(chan struct{}, 1), sending: make(chan struct{}, 1), flowed: make(chan struct{}),
+		canceler: make(chan struct{}, 1), pinger: make(chan struct{}, 1), pongs: make(chan uint32, 1),
+	}
+	var token resetToken
+	for token == (resetToken{}) {
+		rand.Read(token[:]) // never fails
+	}
+	err := h.c.within(ctx, AnswerTimeout, func(ctx context.Context) error { return h.reset(ctx, token) })
+	if err == nil {
+		err = h.c.within(ctx, AnswerTimeout, h.ask)
+	}
+	if err != nil {
 		if cerr := ctx.Err(); cerr != nil {
 			return nil, cerr
 		}
-		return nil, openError(err)
+		return nil, h.openError(err)
 	}
-	go h.readLoop()
+	h.cancel, h.seen = token.cancels(), token.events()
+	h.bulk.event, h.events.event = token.events(), token.events()
+	if stream {
+		h.bulk.events = true
+	} else {
+		h.readers.Go(func() {
+			err := h.events.seekEvent(token)
+			h.read(h.events, err)
+		})
+	}
+	h.readers.Go(func() { h.read(h.bulk, nil) })
 	return h, nil
 }
 
-// openError tells what is not a PED from one that went away.
-func openError(err error) error {
+// openError tells what is not a PED from one that went away or is mute.
+func (h *Host) openError(err error) error {
 	switch {
 	case errors.Is(err, ErrInUse), errors.Is(err, ErrNotPED):
 		return err
+	case errors.Is(err, errSilent) && !h.stream:
+		return ErrMute
 	case errors.Is(err, ErrCorrupt), errors.Is(err, errSilent):
 		return fmt.Errorf("%w: %w", ErrNotPED, err)
 	case errors.Is(err, ErrUnplugged):
@@ -54,29 +117,32 @@ func openError(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnplugged, err)
 }
 
-// handshake resets the PED and asks who it is. What a PED had still to tell an
-// earlier host comes before its answer to the reset, and is dropped.
-func (h *Host) handshake(ctx context.Context) error {
-	if err := h.c.write(ctx, typeReset, nil); err != nil {
+// reset makes both sides begin anew. What a PED had still to tell an earlier
+// host comes before its answer, and is dropped.
+func (h *Host) reset(ctx context.Context, token resetToken) error {
+	sent := make(chan error, 1)
+	// A PED may have to get rid of that first, before it reads again.
+	go func() { sent <- h.send(ctx, appendFrame(zeros[:flush:flush], token.frame())) }()
+	err := h.bulk.seekAnswer(token)
+	if err != nil {
+		h.c.fail(err)
+	}
+	if serr := <-sent; err == nil {
+		err = serr
+	}
+	if err == nil {
+		_, err = h.bulk.next()
+	}
+	h.tx = 1
+	return err
+}
+
+// ask asks the PED who it is and what it takes.
+func (h *Host) ask(ctx context.Context) error {
+	if err := h.write(ctx, rawFrame{typ: typeInfoRequest, payload: infoRequest{version, version, MaxSegment}.encode()}, nil); err != nil {
 		return err
 	}
-	for stale := 0; ; stale++ {
-		f, err := readFrame(h.c.rw)
-		if err != nil {
-			return err
-		}
-		if f.typ == typeReset && f.seq == 0 {
-			break
-		}
-		if stale == queueLen {
-			return ErrCorrupt
-		}
-	}
-	h.c.rx = 1
-	if err := h.c.write(ctx, typeInfoRequest, []byte{version, version}); err != nil {
-		return err
-	}
-	f, err := h.c.read()
+	f, err := h.bulk.next()
 	if err != nil {
 		return err
 	}
@@ -92,128 +158,89 @@ func (h *Host) handshake(ctx context.Context) error {
 	case p.busy:
 		return ErrInUse
 	}
-	h.info = p.info
+	h.info, h.segment, h.window, h.credit = p.info, int(p.segment), p.window, p.window
 	return nil
 }
 
-// readLoop ends when the stream does; Close sees to that.
-func (h *Host) readLoop() {
-	defer close(h.done)
-	for {
-		f, err := h.c.read()
-		if err == nil {
+// read takes what comes on a lane until that ends; Close sees to it.
+func (h *Host) read(l *lane, err error) {
+	for err == nil {
+		var f rawFrame
+		if f, err = l.next(); err == nil {
 			err = h.take(f)
 		}
-		if err != nil {
-			h.c.fail(err)
-			return
-		}
 	}
+	h.c.fail(err)
 }
 
 func (h *Host) take(f rawFrame) error {
-	m := Message{}
 	switch f.typ {
 	case typeFrame:
-		m.Frame = f.payload
+		return h.assemble(f)
 	case typeEvent:
-		m.Event = new(protocol.PEDEvent)
+		m := Message{Event: new(protocol.PEDEvent)}
 		if err := m.Event.Decode(f.payload); err != nil {
 			return ErrCorrupt
 		}
+		if err := h.put(m); err != nil {
+			return err
+		}
+		h.sawEvent(f.seq)
+		return nil
+	case typeCredit:
+		return h.granted(binary.BigEndian.Uint32(f.payload))
+	case typeCanceled:
+		return h.canceled(f.payload)
 	case typePong:
 		select { // a pong nobody waits for is forgotten
 		case h.pongs <- binary.BigEndian.Uint32(f.payload):
 		default:
 		}
 		return nil
-	default:
+	case typeReset:
+		return errLost
+	}
+	return ErrCorrupt
+}
+
+// errLost is a PED's own word that it lost the thread.
+var errLost = errors.New("the PED was sent something it cannot follow")
+
+// assemble makes whole frames of the channel of their segments.
+func (h *Host) assemble(f rawFrame) error {
+	if len(f.payload) > h.segment || f.more && len(f.payload) < h.segment || len(h.part)+len(f.payload) > MaxPayload {
 		return ErrCorrupt
 	}
-	select {
-	case h.queue <- m:
+	if f.more || h.part != nil {
+		f.payload = append(h.part, f.payload...)
+	}
+	if f.more {
+		h.part = f.payload
 		return nil
-	default:
+	}
+	h.part = nil
+	return h.put(Message{Frame: f.payload})
+}
+
+func (h *Host) put(m Message) error {
+	h.flow.Lock()
+	m.Dialogue = h.dialogue
+	h.flow.Unlock()
+	if h.got.put(m) > queueLen {
 		return ErrOverrun
 	}
+	return nil
 }
 
 // Info implements Device.
 func (h *Host) Info() Info { return h.info }
 
-// Send implements Device. A frame that is empty or over MaxPayload is ErrTooLong.
-func (h *Host) Send(ctx context.Context, frame []byte) error {
-	return h.c.write(ctx, typeFrame, frame)
-}
-
 // Recv implements Device.
-func (h *Host) Recv(ctx context.Context) (Message, error) { return receive(ctx, h.c, h.queue) }
+func (h *Host) Recv(ctx context.Context) (Message, error) { return h.got.next(ctx, h.c) }
 
-// Cancel implements Device.
-func (h *Host) Cancel(ctx context.Context) error { return h.c.write(ctx, typeCancel, nil) }
-
-// Ping implements Device.
-func (h *Host) Ping(ctx context.Context) error {
-	select {
-	case h.pingMu <- struct{}{}:
-	case <-h.c.dead:
-		return h.c.err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-h.pingMu }()
-	h.token++
-	timer := time.NewTimer(PongTimeout)
-	defer timer.Stop()
-	if err := h.c.write(ctx, typePing, binary.BigEndian.AppendUint32(nil, h.token)); err != nil {
-		return err
-	}
-	for {
-		select {
-		case t := <-h.pongs:
-			if t == h.token { // else the late answer to a ping that was given up
-				return nil
-			}
-		case <-h.c.dead:
-			return h.c.err()
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timer.C:
-			h.c.fail(errors.New("no answer to a ping"))
-			return h.c.err()
-		}
-	}
-}
-
-// SetWriteDelay implements Device.
-func (h *Host) SetWriteDelay(d time.Duration) { h.c.delay.Store(int64(min(max(d, 0), MaxWriteDelay))) }
-
-// Close implements Device. It waits for the reader to be gone.
+// Close implements Device. It waits for the readers to be gone.
 func (h *Host) Close() error {
 	h.c.fail(ErrClosed)
-	<-h.done
+	h.readers.Wait()
 	return nil
-}
-
-// receive takes the next message; what arrived before the end comes first.
-func receive[T any](ctx context.Context, c *conn, queue <-chan T) (T, error) {
-	var zero T
-	select {
-	case m := <-queue:
-		return m, nil
-	default:
-	}
-	select {
-	case m := <-queue:
-		return m, nil
-	case <-ctx.Done():
-		return zero, ctx.Err()
-	case <-c.dead:
-		select {
-		case m := <-queue:
-			return m, nil
-		default:
-			return zero, c.err()
-		}
-	}
 }

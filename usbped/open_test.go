@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -13,76 +14,109 @@ import (
 )
 
 // answering plays a PED that takes everything and says only what it is told to.
-func answering(t *testing.T, answer []byte, hangUp bool) net.Conn {
+func answering(t *testing.T, say func(*peer), hangUp bool) net.Conn {
 	a, b := net.Pipe()
-	t.Cleanup(func() { b.Close() })
+	p := newPeer(t, b)
 	go func() {
+		say(p)
 		if hangUp {
-			_, _ = readFrame(b)
-			b.Write(answer)
 			b.Close()
 			return
 		}
-		go b.Write(answer)
-		for {
-			if _, err := readFrame(b); err != nil {
-				return
-			}
-		}
+		io.Copy(io.Discard, b)
 	}()
 	return a
 }
 
 func TestOpenFails(t *testing.T) {
-	reset := appendFrame(rawFrame{typeReset, 0, nil})
-	info := func(p infoPayload) []byte {
-		return append(bytes.Clone(reset), appendFrame(rawFrame{typeInfo, 1, p.encode()})...)
+	silent := func(*peer) {}
+	reset := func(p *peer) {
+		if p.in.seekReset() == nil {
+			p.send(typeReset, p.next(typeReset).payload)
+		}
+	}
+	info := func(typ frameType, payload []byte, skip uint32) func(*peer) {
+		return func(p *peer) {
+			reset(p)
+			p.next(typeInfoRequest)
+			p.tx += skip
+			p.send(typ, payload)
+		}
+	}
+	payload := func(version uint8, busy bool) []byte {
+		p := testPayload
+		p.version, p.busy = version, busy
+		return p.encode()
 	}
 	for name, c := range map[string]struct {
-		answer []byte
+		say    func(*peer)
 		hangUp bool
-		want   error
+		want   error // of a stream
 		after  time.Duration
 	}{
-		"silent":           {nil, false, ErrNotPED, HandshakeTimeout},
-		"silent later":     {reset, false, ErrNotPED, HandshakeTimeout},
-		"another protocol": {[]byte("HTTP/1.1 400 Bad Request\r\n"), false, ErrNotPED, 0},
-		"hangs up":         {nil, true, ErrUnplugged, 0},
-		"hangs up later":   {reset, true, ErrUnplugged, 0},
-		"in use":           {info(infoPayload{1, true, testInfo}), false, ErrInUse, 0},
-		"other version":    {info(infoPayload{0, false, testInfo}), false, ErrNotPED, 0},
-		"unasked version":  {info(infoPayload{2, false, testInfo}), false, ErrNotPED, 0},
-		"bad info":         {append(bytes.Clone(reset), appendFrame(rawFrame{typeInfo, 1, []byte{1, 0x80, 0, 0, 0}})...), false, ErrNotPED, 0},
-		"wrong number":     {append(bytes.Clone(reset), appendFrame(rawFrame{typeInfo, 2, infoPayload{1, false, testInfo}.encode()})...), false, ErrNotPED, 0},
-		"frame for info":   {append(bytes.Clone(reset), appendFrame(rawFrame{typeFrame, 1, []byte{1}})...), false, ErrNotPED, 0},
-		"babble":           {bytes.Repeat(appendFrame(rawFrame{typeFrame, 1, []byte{1}}), 100), false, ErrNotPED, 0},
+		"silent":       {silent, false, ErrNotPED, AnswerTimeout},
+		"silent later": {reset, false, ErrNotPED, AnswerTimeout},
+		"another protocol": {func(p *peer) {
+			go p.c.Write([]byte("HTTP/1.1 400 Bad Request\r\n"))
+		}, false, ErrNotPED, AnswerTimeout},
+		"another's answer": {func(p *peer) {
+			p.in.seekReset()
+			p.send(typeReset, testToken[:])
+		}, false, ErrNotPED, AnswerTimeout},
+		"hangs up":        {silent, true, ErrUnplugged, 0},
+		"hangs up later":  {reset, true, ErrUnplugged, 0},
+		"in use":          {info(typeInfo, payload(1, true), 0), false, ErrInUse, 0},
+		"other version":   {info(typeInfo, payload(0, false), 0), false, ErrNotPED, 0},
+		"unasked version": {info(typeInfo, payload(2, false), 0), false, ErrNotPED, 0},
+		"bad info":        {info(typeInfo, make([]byte, 11), 0), false, ErrNotPED, 0},
+		"wrong number":    {info(typeInfo, payload(1, false), 1), false, ErrNotPED, 0},
+		"frame for info":  {info(typeFrame, []byte{1}, 0), false, ErrNotPED, 0},
+		"babble": {func(p *peer) {
+			go io.Copy(io.Discard, p.c)
+			for range maxStale/flush + 1 {
+				p.c.Write(zeros[:])
+			}
+		}, false, ErrNotPED, 0},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			start := time.Now()
-			h, err := NewHost(t.Context(), answering(t, c.answer, c.hangUp))
-			if h != nil || !errors.Is(err, c.want) || Hint(err) == "" || time.Since(start) != c.after {
-				t.Errorf("%s: %v after %v, want %v after %v", name, err, time.Since(start), c.want, c.after)
-			}
-			if c.want == ErrUnplugged && errors.Is(err, ErrNotPED) {
-				t.Errorf("%s: %v", name, err)
-			}
-		})
+		for _, stream := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				h, err := newHost(t.Context(), streamPort{answering(t, c.say, c.hangUp)}, stream)
+				want := c.want
+				if c.after > 0 && !stream {
+					want = ErrMute
+				}
+				if h != nil || !errors.Is(err, want) || Hint(err) == "" || time.Since(start) != c.after {
+					t.Errorf("%s: %v after %v, want %v after %v", name, err, time.Since(start), want, c.after)
+				}
+				if want == ErrUnplugged && errors.Is(err, ErrNotPED) {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := NewHost(ctx, answering(t, nil, false)); err != context.DeadlineExceeded {
+		if _, err := NewHost(ctx, answering(t, silent, false)); err != context.DeadlineExceeded {
 			t.Error(err)
 		}
 	})
 }
 
-// What a PED still had to say to the host before is not for this one.
+// What a PED still had to say to the host before is not for this one, nor is the
+// answer to that one's RESET.
 func TestOpenAfterAnotherHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		answer := append(appendFrame(rawFrame{typeFrame, 17, []byte{1}}), appendFrame(rawFrame{typeReset, 0, nil})...)
-		answer = append(answer, appendFrame(rawFrame{typeInfo, 1, infoPayload{1, false, testInfo}.encode()})...)
-		h, err := NewHost(t.Context(), answering(t, answer, false))
+		h, err := NewHost(t.Context(), answering(t, func(p *peer) {
+			go func() {
+				p.c.Write([]byte{1, 2, 3, 'O', 'P', 6}) // the end of a frame
+				p.c.Write(appendFrame(nil, testToken.frame()))
+				p.c.Write(appendFrame(nil, rawFrame{typ: typeFrame, seq: 17, payload: []byte{1}}))
+				p.answer(testPayload)
+			}()
+			<-t.Context().Done()
+		}, false))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,24 +152,30 @@ func TestGadgetDropsSilentHost(t *testing.T) {
 	})
 }
 
-// A host that starts again on the same cable opens the PED anew.
+// A host that starts again on the same stream opens the PED anew.
 func TestReopen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, a := rawHost(t)
-		a.Write(appendFrame(rawFrame{typeCancel, 2, nil}))
-		rawOpen(t, a)
-		for _, want := range []FromHostKind{HostCancel, HostOpened} {
-			if m, err := g.Recv(t.Context()); err != nil || m.Kind != want {
-				t.Fatal(m, err)
-			}
-		}
-		a.Write(appendFrame(rawFrame{typeReset, 0, nil}))
-		if _, err := readFrame(a); err != nil {
-			t.Fatal(err)
-		}
+		g, host := rawHost(t)
+		host.send(typeCancel, u32(7))
+		host.tx = 0
+		host.send(typeReset, testToken[:])
+		host.next(typeReset)
 		if err := g.SendFrame(t.Context(), []byte{1}); err != ErrNotOpen {
 			t.Errorf("a frame for nobody: %v", err)
 		}
+		if err := g.SendCanceled(t.Context(), 7); err != ErrNotOpen {
+			t.Errorf("an answer for nobody: %v", err)
+		}
+		host.send(typeInfoRequest, infoRequest{1, 1, MaxSegment}.encode())
+		host.next(typeInfo)
+		for _, want := range []FromHostKind{HostGone, HostOpened} {
+			take(t, g, want)
+		}
+		if err := g.SendCanceled(t.Context(), 7); err != nil {
+			t.Error(err)
+		}
+		host.send(typePing, u32(1))
+		host.next(typePong) // and no CANCELED
 	})
 }
 
@@ -232,7 +272,7 @@ func TestParseDevice(t *testing.T) {
 }
 
 func TestHints(t *testing.T) {
-	for _, err := range []error{ErrUnplugged, ErrNoDevice, ErrNoAccess, ErrInUse, ErrNotPED, ErrClosed, ErrCorrupt, ErrOverrun, ErrTooLong, ErrNotOpen} {
+	for _, err := range []error{ErrUnplugged, ErrNoDevice, ErrNoAccess, ErrInUse, ErrNotPED, ErrClosed, ErrCorrupt, ErrOverrun, ErrTooLong, ErrNotOpen, ErrAborted, ErrMute, ErrSeveral, ErrNoUSB, ErrNotBuilt} {
 		if Hint(err) == "" || bytes.ContainsRune([]byte(Hint(err)), '\n') {
 			t.Errorf("%v: hint %q", err, Hint(err))
 		}
@@ -240,7 +280,7 @@ func TestHints(t *testing.T) {
 	if Hint(errors.New("x")) != "" || Hint(nil) != "" {
 		t.Error("hint for another's error")
 	}
-	for k, want := range map[FromHostKind]string{HostOpened: "opened", HostFrame: "frame", HostCancel: "cancel", 9: "unknown"} {
+	for k, want := range map[FromHostKind]string{HostOpened: "opened", HostFrame: "frame", HostCancel: "cancel", HostGone: "gone", 9: "unknown"} {
 		if k.String() != want {
 			t.Error(k)
 		}

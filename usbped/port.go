@@ -1,8 +1,8 @@
 package usbped
 
 import (
-	"context"
 	"errors"
+	"io"
 )
 
 // HostPort is a PED's three endpoints as their host has them: claimed, with no
@@ -42,32 +42,10 @@ type GadgetPort interface {
 	Close() error
 }
 
-// NewPortHost opens the PED at the other end of port, which it owns from here
-// on: on an error the port is closed. Otherwise it is as NewHost.
-func NewPortHost(ctx context.Context, port HostPort) (*Host, error) { return NewHost(ctx, port) }
+// streamPort is a stream as a cable that has one lane for all.
+type streamPort struct{ io.ReadWriteCloser }
 
-// OpenPort opens a PED that dial gets at. One that is mute gets a reset of its
-// port, and another chance.
-func OpenPort(ctx context.Context, dial func(context.Context) (HostPort, error)) (*Host, error) {
-	h, err := openPort(ctx, dial)
-	if errors.Is(err, ErrMute) && ctx.Err() == nil {
-		return openPort(ctx, dial)
-	}
-	return h, err
-}
+func (streamPort) ReadEvent([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (streamPort) Reset() error                  { return errors.ErrUnsupported }
 
-func openPort(ctx context.Context, dial func(context.Context) (HostPort, error)) (*Host, error) {
-	port, err := dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	h, err := NewPortHost(ctx, port)
-	if err != nil {
-		return nil, err
-	}
-	return h, nil
-}
-
-// NewPortGadget serves host after host on a cable, which it owns from here on,
-// until a call of port fails.
-func NewPortGadget(port GadgetPort, info Info) *Gadget { return NewGadget(port, info) }
+func (p streamPort) WriteEvent(b []byte) (int, error) { return p.Write(b) }

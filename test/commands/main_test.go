@@ -77,6 +77,7 @@ func fakePED() {
 				}
 				if m.Kind != usbped.HostFrame {
 					_ = g.SendEvent(context.Background(), protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDModeRemote})
+					_ = g.SendCanceled(context.Background(), m.Token)
 				}
 			}
 		}()

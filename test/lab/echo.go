@@ -58,7 +58,9 @@ func serveEcho(c net.Conn) {
 		}
 		if m.Kind != usbped.HostFrame {
 			proven = false
-			err = g.SendEvent(ctx, state)
+			if err = g.SendEvent(ctx, state); err == nil && m.Kind == usbped.HostCancel {
+				err = g.SendCanceled(ctx, m.Token)
+			}
 		} else {
 			if !proven {
 				proven = true

@@ -132,6 +132,8 @@ func (g *gadget) SendEvent(ctx context.Context, e protocol.PEDEvent) error {
 	return ctx.Err()
 }
 
+func (g *gadget) SendCanceled(context.Context, uint32) error { return nil }
+
 // proven is how many HSMs have proved themselves to the PED.
 func (r *rig) proven() int {
 	r.mu.Lock()

@@ -1,0 +1,263 @@
+package usbped
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"time"
+
+	"openped/protocol"
+)
+
+// outbox is what a gadget has to say. One goroutine of its own writes it: a
+// write to a host that does not read may last until the next host comes.
+type outbox struct {
+	wake, wakeEvents chan struct{} // each has one while there may be something
+
+	tx    uint32 // number of the next frame
+	event uint32 // number of the next event
+	// What the framing has to say itself goes first: at most one of each.
+	token *resetToken
+	info  []byte
+	last  bool // hang up after INFO
+	said  bool // INFO was
+	grant uint32
+	pong  []byte
+
+	queued []*outgoing
+	events []rawFrame // on a cable
+}
+
+// outgoing is a frame of the channel, an EVENT or CANCELED on its way.
+type outgoing struct {
+	typ  frameType
+	left []byte     // of its payload
+	done chan error // has one when it is sent or dropped
+}
+
+// nextEvent is the number of the next EVENT that is not queued yet.
+func (o *outbox) nextEvent() uint32 {
+	n := o.event
+	for _, m := range o.queued {
+		if m.typ == typeEvent {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *outbox) wakeUp() { wake(o.wake) }
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// reset makes RESET the first that is said.
+func (o *outbox) reset(t resetToken) {
+	o.clear()
+	o.token, o.tx, o.event = &t, 0, t.events()
+	o.wakeUp()
+}
+
+// clear drops all that was to be said.
+func (o *outbox) clear() {
+	for _, m := range o.queued {
+		m.end(ErrNotOpen)
+	}
+	o.token, o.info, o.grant, o.pong, o.queued, o.events = nil, nil, 0, nil, nil, nil
+}
+
+func (m *outgoing) end(err error) {
+	select {
+	case m.done <- err:
+	default: // it had ended
+	}
+}
+
+// next takes the next frame to be written. What ends with it comes with it.
+func (o *outbox) next(segment int) (f rawFrame, ends *outgoing, ok bool) {
+	switch {
+	case o.token != nil:
+		f, o.token = o.token.frame(), nil
+	case o.info != nil:
+		f, o.info = rawFrame{typ: typeInfo, payload: o.info}, nil
+	case o.grant > 0:
+		f, o.grant = rawFrame{typ: typeCredit, payload: binary.BigEndian.AppendUint32(nil, o.grant)}, 0
+	case o.pong != nil:
+		f, o.pong = rawFrame{typ: typePong, payload: o.pong}, nil
+	case len(o.queued) > 0:
+		m := o.queued[0]
+		n := min(len(m.left), segment)
+		f.typ, f.payload, f.more = m.typ, m.left[:n], n < len(m.left)
+		if m.left = m.left[n:]; !f.more {
+			o.queued, ends = o.queued[1:], m
+		}
+	default:
+		return rawFrame{}, nil, false
+	}
+	count := &o.tx
+	if f.typ == typeEvent {
+		count = &o.event
+	}
+	f.seq = *count
+	*count++
+	return f, ends, true
+}
+
+func (g *Gadget) writeLoop() {
+	var b []byte
+	for {
+		g.mu.Lock()
+		f, ends, ok := g.out.next(g.segment)
+		era, last := g.era, g.out.last
+		g.mu.Unlock()
+		if !ok {
+			select {
+			case <-g.out.wake:
+				continue
+			case <-g.c.dead:
+				return
+			}
+		}
+		b = appendFrame(b[:0], f)
+		err := g.write(era, b, g.port.Write)
+		if ends != nil {
+			ends.end(err)
+		}
+		if err == nil && last && f.typ == typeInfo {
+			g.out.said = true
+			err = ErrClosed
+		}
+		if err != nil {
+			g.c.fail(err)
+			return
+		}
+	}
+}
+
+// eventLoop writes the events of a cable.
+func (g *Gadget) eventLoop() {
+	var b []byte
+	for {
+		g.mu.Lock()
+		var f rawFrame
+		some, era := len(g.out.events) > 0, g.era
+		if some {
+			f, g.out.events = g.out.events[0], g.out.events[1:]
+		}
+		g.mu.Unlock()
+		if !some {
+			select {
+			case <-g.out.wakeEvents:
+				continue
+			case <-g.c.dead:
+				return
+			}
+		}
+		b = appendFrame(b[:0], f)
+		if err := g.write(era, b, g.port.WriteEvent); err != nil {
+			g.c.fail(err)
+			return
+		}
+	}
+}
+
+// write writes a frame. A host that does not take it in time is gone; but the
+// call lasts until another host does.
+func (g *Gadget) write(era uint32, b []byte, write func([]byte) (int, error)) error {
+	late := time.AfterFunc(WriteTimeout, func() {
+		if g.stream {
+			g.c.fail(errNotTaken)
+			return
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.era == era {
+			g.loseLocked()
+		}
+	})
+	defer late.Stop()
+	n, err := write(b)
+	if err == nil && n != len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// SendFrame sends one frame of the channel, 1–65700 bytes, and returns when the
+// host has taken it. If the context ends earlier, it may still be sent.
+func (g *Gadget) SendFrame(ctx context.Context, frame []byte) error {
+	if len(frame) == 0 || len(frame) > MaxPayload {
+		return ErrTooLong
+	}
+	m := &outgoing{typ: typeFrame, left: append([]byte(nil), frame...), done: make(chan error, 1)}
+	if err := g.say(ctx, m); err != nil {
+		return err
+	}
+	select {
+	case err := <-m.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-g.c.dead:
+		return g.c.err()
+	}
+}
+
+// SendEvent tells the host what everybody may know. It does not wait until the
+// host knows.
+func (g *Gadget) SendEvent(ctx context.Context, e protocol.PEDEvent) error {
+	m := &outgoing{typ: typeEvent, left: e.Encode(), done: make(chan error, 1)}
+	if !typeEvent.fits(uint64(len(m.left))) {
+		return ErrTooLong
+	}
+	return g.say(ctx, m)
+}
+
+// SendCanceled answers the HostCancel with this token, when all that was sent
+// before is on its way. An answer that is too late is dropped.
+func (g *Gadget) SendCanceled(ctx context.Context, token uint32) error {
+	m := &outgoing{typ: typeCanceled, left: binary.BigEndian.AppendUint32(nil, token), done: make(chan error, 1)}
+	return g.say(ctx, m)
+}
+
+// say queues what is to be sent.
+func (g *Gadget) say(ctx context.Context, m *outgoing) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := g.c.err(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case !g.open:
+		return ErrNotOpen
+	case m.typ == typeCanceled:
+		if !g.canceling || binary.BigEndian.Uint32(m.left) != g.cancel {
+			return nil
+		}
+		g.canceling = false
+		m.left = binary.BigEndian.AppendUint32(m.left, g.out.nextEvent())
+	case m.typ == typeEvent && !g.stream:
+		if len(g.out.events) == queueLen {
+			g.loseLocked()
+			return ErrOverrun
+		}
+		g.out.events = append(g.out.events, rawFrame{typ: typeEvent, seq: g.out.event, payload: m.left})
+		g.out.event++
+		wake(g.out.wakeEvents)
+		return nil
+	}
+	if len(g.out.queued) == queueLen {
+		go g.lose(ErrOverrun)
+		return ErrOverrun
+	}
+	g.out.queued = append(g.out.queued, m)
+	g.out.wakeUp()
+	return nil
+}

@@ -1,0 +1,84 @@
+package usbped
+
+import (
+	"context"
+	"sync"
+)
+
+// queue holds what came in until its owner takes it.
+type queue[T any] struct {
+	mu    sync.Mutex
+	items []T
+	some  chan struct{} // has one while there may be items
+}
+
+func newQueue[T any]() *queue[T] { return &queue[T]{some: make(chan struct{}, 1)} }
+
+// put adds an item, and returns how many there are.
+func (q *queue[T]) put(m T) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.items = append(q.items, m)
+	q.wake()
+	return len(q.items)
+}
+
+func (q *queue[T]) wake() {
+	select {
+	case q.some <- struct{}{}:
+	default:
+	}
+}
+
+// drop takes out the items that are of no more use.
+func (q *queue[T]) drop(useless func(T) bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kept := q.items[:0]
+	for _, m := range q.items {
+		if !useless(m) {
+			kept = append(kept, m)
+		}
+	}
+	clear(q.items[len(kept):])
+	q.items = kept
+}
+
+// get takes the first item, if there is one.
+func (q *queue[T]) get() (m T, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.items) == 0 {
+		return m, false
+	}
+	m = q.items[0]
+	var zero T
+	q.items[0] = zero
+	if q.items = q.items[1:]; len(q.items) > 0 {
+		q.wake()
+	} else {
+		q.items = nil
+	}
+	return m, true
+}
+
+// next waits for the next item; what came before the end of c comes first.
+func (q *queue[T]) next(ctx context.Context, c *conn) (T, error) {
+	for {
+		if m, ok := q.get(); ok {
+			return m, nil
+		}
+		select {
+		case <-q.some:
+		case <-ctx.Done():
+			var zero T
+			return zero, ctx.Err()
+		case <-c.dead:
+			m, ok := q.get()
+			if ok {
+				return m, nil
+			}
+			return m, c.err()
+		}
+	}
+}
