@@ -268,12 +268,14 @@ func (s *Server) once(ctx context.Context, a *appliance) (stood time.Duration, e
 			err = errRenewed
 		}
 	}()
+	// In this order: a registration that changes from here on finds this try.
+	a.set(LinkConnecting, func() { a.renew = renew })
 	reg := s.cfg.Peers()
 	p, ok := reg.Lookup(a.name)
 	if !ok {
 		return 0, fmt.Errorf("appliance %s %w", a.name, ErrNotRegistered)
 	}
-	a.set(LinkConnecting, func() { a.peer, a.renew = p, renew })
+	a.set(LinkConnecting, func() { a.peer = p })
 	l, who, hello, err := s.dial(ctx, p, reg)
 	if err != nil {
 		return 0, err

@@ -346,6 +346,41 @@ func TestDeletedWhileServed(t *testing.T) {
 	}
 }
 
+// Who has called before a reload that takes his permission gets no PED after it.
+// It fails when a session judges its caller at the next reload only.
+func TestDeletedBeforeItAsked(t *testing.T) {
+	for name, reload := range map[string]func(*world, *office){
+		"registration": func(w *world, o *office) {
+			o.delete("abox")
+			w.srv.Reconfigure(Live{TLS: TLSOffered})
+		},
+		"address": func(w *world, o *office) {
+			w.srv.Reconfigure(Live{TLS: TLSOffered, Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.2/32")}})
+		},
+		"nothing": func(w *world, o *office) { w.srv.Reconfigure(Live{TLS: TLSOffered}) },
+	} {
+		inDesk(t, Live{TLS: TLSOffered}, func(w *world, o *office, abox, bbox *room) {
+			h, err := w.dialTLS("10.0.0.1", o, abox)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.hello()
+			synctest.Wait()
+			reload(w, o)
+			h.send(protocol.Acquire{HSMSerial: "H1"})
+			want[protocol.Acquired](h)
+			w.plug.now().event(protocol.EvtProven)
+			if name == "nothing" {
+				want[protocol.PEDEvent](h)
+				return
+			}
+			if e := want[protocol.Error](h); e.Code != protocol.LinkErrNotAllowed {
+				t.Errorf("%s: %v", name, e)
+			}
+		})
+	}
+}
+
 // PROBE tells what there is, takes nothing and disturbs nobody.
 func TestProbe(t *testing.T) {
 	inWorld(t, Config{}, func(w *world) {

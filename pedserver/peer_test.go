@@ -674,6 +674,29 @@ func TestRegistrationChanges(t *testing.T) {
 	})
 }
 
+// A registration that is deleted in the moment in which a link is being made from
+// it ends that link. It fails when a try reads the registrations before it can be
+// ended.
+func TestDeletedWhileCalled(t *testing.T) {
+	inOffice(t, Config{}, func(w *world, o *office, abox, bbox *room) {
+		calls := 0
+		w.srv.cfg.Peers = func() *linkid.Registry {
+			reg := o.reg.Load()
+			if calls++; calls == 1 {
+				o.delete("abox")
+				w.srv.Reconfigure(Live{})
+			}
+			return reg
+		}
+		if err := w.srv.Connect(context.Background(), "abox"); !errors.Is(err, ErrNotRegistered) {
+			t.Errorf("%v", err)
+		}
+		if len(abox.links) != 0 {
+			t.Error("there is a link to who is not registered")
+		}
+	})
+}
+
 // With AutoConnect nobody has to connect, and it never gives up.
 func TestAutoConnect(t *testing.T) {
 	inOffice(t, Config{AutoConnect: true}, func(w *world, o *office, abox, bbox *room) {

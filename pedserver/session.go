@@ -117,6 +117,9 @@ func bounded(ctx context.Context, d time.Duration, f func(context.Context) error
 // proof and idleness.
 func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool, err error) {
 	now := s.live.now()
+	if !s.permitted() { // since the call came in
+		return false, protocol.Error{Code: protocol.LinkErrNotAllowed}
+	}
 	ping := time.NewTicker(now.PingInterval)
 	defer ping.Stop()
 	proof := time.NewTimer(s.cfg.ProofTimeout)
