@@ -234,14 +234,14 @@ func TestNegotiate(t *testing.T) {
 
 func TestLinkErrors(t *testing.T) {
 	seen := map[string]bool{}
-	for c := LinkErrVersion; c <= LinkErrDisconnected; c++ {
+	for c := LinkErrVersion; c <= LinkErrPEDUnusable; c++ {
 		e := Error{c}
 		if !c.Valid() || e.Error() != c.String() || e.Hint() == "" || strings.Contains(e.Hint(), "\n") || seen[e.Error()] {
 			t.Errorf("%d: %q, hint %q", c, e, e.Hint())
 		}
 		seen[e.Error()] = true
 	}
-	for _, c := range []LinkErr{0, 11, 65535} {
+	for _, c := range []LinkErr{0, 14, 65535} {
 		if c.Valid() || c.Hint() != "" || !strings.HasPrefix(c.String(), "link error ") {
 			t.Errorf("%d: %q", c, c)
 		}

@@ -22,6 +22,9 @@ const (
 	LinkErrPEDMode      LinkErr = 8  // the PED's own switch forbids it
 	LinkErrNotAllowed   LinkErr = 9  // PEDserver does not talk to this host
 	LinkErrDisconnected LinkErr = 10 // PEDserver's operator ended a link that PEDserver made
+	LinkErrPEDMute      LinkErr = 11 // the PED is there and does not answer
+	LinkErrPEDReleased  LinkErr = 12 // PEDserver's operator has made it give the PED up
+	LinkErrPEDUnusable  LinkErr = 13 // PEDserver cannot open the PED, or does not know which
 )
 
 var linkErrs = [...]struct{ text, hint string }{
@@ -35,6 +38,9 @@ var linkErrs = [...]struct{ text, hint string }{
 	LinkErrPEDMode:      {"PED is not in the mode for this", "choose Remote (or Pair, before the RPV exists) in the PED's menu"},
 	LinkErrNotAllowed:   {"PEDserver does not serve this host", "have this host's address admitted at the PEDserver (AllowedClients) or its certificate registered there, and see whether it wants `-tls`"},
 	LinkErrDisconnected: {"PEDserver disconnected", "run `pedserver -mode connect` on the workstation"},
+	LinkErrPEDMute:      {"PED does not answer", "unplug the PED and plug it in again, then run `ped connect`"},
+	LinkErrPEDReleased:  {"PED given up for another program on its workstation", "run `pedserver -mode claim` there, then `ped connect`"},
+	LinkErrPEDUnusable:  {"PED cannot be opened", "see `pedserver -mode show` on its workstation: it says why, and what to do"},
 }
 
 // Valid reports whether c is one of the codes above.
@@ -58,7 +64,7 @@ func (c LinkErr) Hint() string {
 
 // Error tells the peer why the link ends; the sender closes it after.
 //
-//	code        2   1–10; others are accepted and shown by number
+//	code        2   1–13; others are accepted and shown by number
 type Error struct{ Code LinkErr }
 
 // FrameType returns FrameError.
