@@ -122,12 +122,18 @@ func (l *line) acquire(ctx context.Context, serial string) (*hold, error) {
 		}
 	default:
 	}
+	return nil, l.waited(ctx)
+}
+
+// waited is why an answer is not waited for any more: ctx has ended. If nobody
+// ended it the PEDserver is good for nothing, and the line is over.
+func (l *line) waited(ctx context.Context) *hsm.Error {
 	e := greetError(ctx, l.target, ctx.Err())
 	if e.Code != hsmapi.CKR_FUNCTION_CANCELED {
 		e.Err = lost{e.Err}
 		l.end(e)
 	}
-	return nil, e
+	return e
 }
 
 // ask makes the one who calls the one who asks. The answer to somebody who has
@@ -155,7 +161,7 @@ func (l *line) ask(ctx context.Context) (*asked, error) {
 		case <-old.over:
 		case <-l.done:
 		case <-ctx.Done():
-			return nil, greetError(ctx, l.target, ctx.Err())
+			return nil, l.waited(ctx)
 		}
 	}
 }

@@ -184,6 +184,25 @@ func TestMuteAcquire(t *testing.T) {
 	})
 }
 
+// TestMuteAfterCancel: the same, where the first who asked has given up.
+func TestMuteAfterCancel(t *testing.T) {
+	parked(t, Timers{}, func(p farEnd) { p.serve(func(protocol.Body) {}) }, func(l *line) {
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(time.Second, cancel)
+		_, _ = l.acquire(ctx, "7000001")
+		if l.Cause() != nil {
+			t.Fatal("who gives up has ended the line")
+		}
+		ctx, cancel = limited(context.Background(), l.clock.get().Dial)
+		defer cancel()
+		_, err := l.acquire(ctx, "7000001")
+		code(t, err, hsmapi.CKR_PED_UNPLUGGED, "the PEDserver at lab-7 (10.0.0.9) does not answer within 10s")
+		if l.Cause() == nil {
+			t.Error("a line that is good for nothing is kept")
+		}
+	})
+}
+
 // TestOutOfPlace: frames that may not be here end the line.
 func TestOutOfPlace(t *testing.T) {
 	for _, b := range []protocol.Body{protocol.Acquired{}, protocol.Busy{}, protocol.Hello{MinVersion: 1, MaxVersion: 1}, protocol.Probed{}, protocol.Release{}, protocol.Acquire{}} {
