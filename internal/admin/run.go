@@ -25,14 +25,18 @@ type Daemon struct {
 	Hangup          func()       // on SIGHUP, unless a terminal sends it; may be nil
 	Remote          net.Listener // for administrators on the network; may be nil
 	Secure          Secure       // how they prove themselves
+	Ended           func(error)  // the last word, with what Run returns, while the lock is still held; may be nil
 }
 
 // Run opens the administration socket, calls ready, and runs serve with a
 // context that ends at POST /v1/stop or at SIGTERM or SIGINT. If serve has not
 // returned ShutdownTimeout later, Run gives up on it and returns an error: the
 // process is to exit then. Sockets and lock are removed in every case.
-func (d *Daemon) Run(ctx context.Context, ready func(), serve func(context.Context) error) error {
+func (d *Daemon) Run(ctx context.Context, ready func(), serve func(context.Context) error) (err error) {
 	defer d.Instance.Close()
+	if d.Ended != nil {
+		defer func() { d.Ended(err) }()
+	}
 	if d.Remote != nil {
 		defer d.Remote.Close()
 	}

@@ -67,8 +67,12 @@ func (d *running) run() error {
 	}
 	numbers := metrics.New(p.Name, cmdline.VersionText(), d.log.Logger, d.service.Collector)
 	a := &admin.Daemon{Name: p.Name, Instance: instance, Log: d.log.Logger, ShutdownTimeout: c.Values.Seconds(p.ShutdownTimeout),
-		Endpoints: d.endpoints(numbers), Hangup: func() { _, _ = d.reload("SIGHUP") }, Remote: d.service.Remote, Secure: d.service.Secure}
-	err = a.Run(c.ctx, func() {
+		Endpoints: d.endpoints(numbers), Hangup: func() { _, _ = d.reload("SIGHUP") }, Remote: d.service.Remote, Secure: d.service.Secure,
+		Ended: func(err error) { // whoever stops it may take the log away once the lock is gone
+			d.log.Info("stopped", "err", err)
+			_ = d.log.Close()
+		}}
+	return a.Run(c.ctx, func() {
 		d.ready = true
 		d.log.Info("started", append([]any{"version", cmdline.Version, "pid", os.Getpid(), "config", c.ConfigPath}, d.service.Started...)...)
 		var warnings []string
@@ -77,8 +81,6 @@ func (d *running) run() error {
 		}
 		c.child.Report(background.Report{Ready: true, Warnings: warnings})
 	}, func(ctx context.Context) error { return d.serve(ctx, numbers) })
-	d.log.Info("stopped", "err", err)
-	return err
 }
 
 // open opens the service, and before it the port of its metrics: only serving

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"openped/test/lab"
 )
@@ -34,11 +36,36 @@ func TestStopIsTheEnd(t *testing.T) {
 			if out, err := l.Run(program, "-mode", "stop"); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			if s := state(st.PID); s != "" && s != "Z" { // nobody waits for it in a test
-				t.Errorf("%s was told to have stopped and is in state %s", program, s)
+			before := logSizes(t, l)
+			l.Poll(time.Second, "the end of process "+fmt.Sprint(st.PID), func() error {
+				if s := state(st.PID); s != "" && s != "Z" { // nobody waits for it in a test
+					return fmt.Errorf("%s is in state %s", program, s)
+				}
+				return nil
+			})
+			if after := logSizes(t, l); after != before {
+				t.Errorf("%s wrote after its end: %s, then %s", program, before, after)
 			}
 		}
 	}
+}
+
+// logSizes is how much there is of the logs.
+func logSizes(t *testing.T, l *lab.Lab) string {
+	t.Helper()
+	files, err := filepath.Glob(l.Path("*.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range files {
+		fi, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&all, "%s: %d bytes, ", filepath.Base(f), fi.Size())
+	}
+	return all.String()
 }
 
 // state is the letter that /proc has for a process; "" when there is none.
