@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 
 	"openped/internal/cmdline"
+	"openped/usbped"
 )
 
 // options are what the flags of all commands say.
@@ -17,6 +19,8 @@ type options struct {
 	ip       string
 	port     int
 	tls      bool
+	local    bool
+	device   string // as -peddevice names it
 	label    string
 	role     string
 	force    bool
@@ -45,7 +49,7 @@ func init() {
 		{name: "slot set", args: "-slot <N>", summary: "choose the slot that commands act on", flags: "slot!", run: slotSet},
 		{name: "hsm showinfo", args: "[-slot <N>]", summary: "show the HSM in the slot", flags: "slot", run: hsmShowInfo},
 		{name: "hsm init", args: "-label <label> [-force] [-slot <N>]", summary: "erase the HSM and give it new SO and domain keys", flags: "label! force slot", run: hsmInit},
-		{name: "ped connect", args: "[-id <N> | -ip <host>] [-port <port>] [flags]", summary: "connect the HSM to a remote PED", flags: "id pedserver ip port tls password slot", run: pedConnect},
+		{name: "ped connect", args: "[-id <N> | -ip <host> | -local] [-port <port>] [flags]", summary: "connect the HSM to a PED", flags: "id pedserver ip port tls local peddevice password slot", run: pedConnect},
 		{name: "ped disconnect", args: "[-slot <N>]", summary: "end the connection to the PED", flags: "slot", run: pedDisconnect},
 		{name: "ped set", args: "-ip <host> [-port <port>] [-tls] [-slot <N>]", summary: "keep the address that ped connect uses", flags: "ip! port tls slot", run: pedSet},
 		{name: "ped show", args: "[-slot <N>]", summary: "show the PED connection", flags: "slot", run: pedShow},
@@ -145,6 +149,8 @@ func (c *command) parse(args []string, slot int) (*options, error) {
 		{Name: "ip", Value: "host", Set: cmdline.String(&o.ip)},
 		{Name: "port", Value: "port", Set: cmdline.Port(&o.port)},
 		{Name: "tls", Set: cmdline.Switch(&o.tls)},
+		{Name: "local", Set: cmdline.Switch(&o.local)},
+		{Name: "peddevice", Value: "device", Set: device(&o.device)},
 		{Name: "label", Aliases: []string{"l"}, Value: "label", Set: label(&o.label)},
 		{Name: "name", Aliases: []string{"n"}, Value: "role", Set: cmdline.String(&o.role)},
 		{Name: "force", Aliases: []string{"f"}, Set: cmdline.Switch(&o.force)},
@@ -188,6 +194,21 @@ const (
 	maxPEDID = 65535
 	maxLabel = 32
 )
+
+// device takes a PED of this host. pedclient works in another folder.
+func device(dst *string) func(string) error {
+	return func(v string) error {
+		if err := usbped.CheckDevice(v); err != nil {
+			return err
+		}
+		here, err := os.Getwd()
+		if err != nil {
+			return err
+		}
+		*dst = usbped.AbsDevice(v, here)
+		return nil
+	}
+}
 
 // label takes what an HSM can be called: it ends on screens and in logs.
 func label(dst *string) func(string) error {

@@ -40,6 +40,8 @@ var flagHelp = []struct{ name, text string }{
 	{"port", "-port <port>      its port (default 1503)"},
 	{"tls", "-tls              with TLS, to a registered PEDserver only"},
 	{"password", "-password         pair with a one-time password, shown here and typed at the PED\n                     -pwd is the same; -password - reads 8 digits of your choice,\n                     without echo; digits on the command line are refused"},
+	{"local", "-local            the PED that is plugged in to this host, and in Local: no\n                     address, password or orange key goes with it"},
+	{"peddevice", "-peddevice <device>  which one: usb (the only one), usb:SERIAL, unix:PATH"},
 	{"label", "-label <label>    what the HSM is called from now on, 1 to 32 characters"},
 	{"name", "-name <role>      so (HSM security officer); -n is the same"},
 	{"from", "-from <record>    begin with this record"},

@@ -102,7 +102,7 @@ Command Result : No Error
 		{args: "ped connect -pot 3", code: 1, stderr: "hsmcm: unknown flag -pot; did you mean -port?\n"},
 		{args: "ped connect -id 0", code: 1, stderr: "hsmcm: flag -id: 0 is outside 1 to 65535\n"},
 		{args: "ped connect -port 0", code: 1, stderr: "hsmcm: flag -port: 0 is outside 1 to 65535\n"},
-		{args: "ped connect 10.0.0.5", code: 1, stderr: "hsmcm: unexpected word \"10.0.0.5\"; usage: ped connect [-id <N> | -ip <host>] [-port <port>] [flags]\n"},
+		{args: "ped connect 10.0.0.5", code: 1, stderr: "hsmcm: unexpected word \"10.0.0.5\"; usage: ped connect [-id <N> | -ip <host> | -local] [-port <port>] [flags]\n"},
 		{args: "role login", code: 1, stderr: "hsmcm: role login needs -name; usage: role login -name so [-slot <N>]\n"},
 		{args: "role login -name sam", code: 1, stderr: "hsmcm: unknown role sam; the HSM's security officer is so\n"},
 		{args: "role login -name rpv", code: 1, stderr: "hsmcm: unknown role rpv; the HSM's security officer is so\n"},

@@ -80,6 +80,9 @@ func (s *session) readPassword(ctx context.Context) (*secret.Buffer, error) {
 }
 
 func pedConnect(ctx context.Context, s *session, o *options) error {
+	if err := o.checkLocal(); err != nil {
+		return err
+	}
 	f := addressFields(o)
 	switch o.password {
 	case passwordRandom:
@@ -104,6 +107,20 @@ func pedConnect(ctx context.Context, s *session, o *options) error {
 	return nil
 }
 
+// checkLocal refuses what has no meaning for a PED of this host.
+func (o *options) checkLocal() error {
+	switch {
+	case !o.local && o.device != "":
+		return usagef("-peddevice names a PED of this host: give -local too")
+	case !o.local:
+	case o.id != 0 || o.server != "" || o.ip != "" || o.port != 0 || o.tls:
+		return usagef("-local is a PED of this host: no -id, -ip, -port, -pedserver or -tls goes with it")
+	case o.password != passwordNone:
+		return usagef("a local PED needs no one-time password: leave -password out")
+	}
+	return nil
+}
+
 // addressFields says which PED is meant.
 func addressFields(o *options) hsmapi.Fields {
 	f := slotFields(o)
@@ -115,6 +132,12 @@ func addressFields(o *options) hsmapi.Fields {
 	}
 	if o.tls {
 		f = f.AddBool(hsmapi.TagTLS, true)
+	}
+	if o.local {
+		f = f.AddBool(hsmapi.TagLocal, true)
+	}
+	if o.device != "" {
+		f = f.AddText(hsmapi.TagDevice, o.device)
 	}
 	if o.ip != "" {
 		f = f.AddText(hsmapi.TagHost, o.ip)
@@ -165,6 +188,10 @@ func (s *session) describePED(f hsmapi.Fields) {
 			}
 		}
 		s.entry("PED Connection", v)
+	}
+	if f.Bool(hsmapi.TagLocal) {
+		v, _ := f.Text(hsmapi.TagDevice)
+		s.entry("Local PED", v)
 	}
 	if v := pedserver(f); v != "" {
 		s.entry("PEDserver", v)

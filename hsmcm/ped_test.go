@@ -15,6 +15,9 @@ func TestWhichPED(t *testing.T) {
 		"ped connect -id=7 -tls":                 "ped connect: command=3 slot=1 ped-id=7 tls=1",
 		"ped connect -pedserver lab-7":           `ped connect: command=3 slot=1 pedserver="lab-7"`,
 		"ped connect -IP ped.example --port 16 ": `ped connect: command=3 slot=1 host="ped.example" port=16`,
+		"ped connect -local":                     "ped connect: command=3 slot=1 local=1",
+		"ped connect -local -peddevice usb:SP01": `ped connect: command=3 slot=1 local=1 device="usb:SP01"`,
+		"ped connect -local -peddevice unix:/p":  `ped connect: command=3 slot=1 local=1 device="unix:/p"`,
 		"ped set -ip ::1 -tls":                   `ped set: command=5 slot=1 tls=1 host="::1"`,
 	} {
 		f := newFake()
@@ -23,6 +26,26 @@ func TestWhichPED(t *testing.T) {
 		}
 		if len(f.requests) != 1 || f.requests[0] != want {
 			t.Errorf("%s: %q, want %q", args, f.requests, want)
+		}
+	}
+}
+
+// TestLocalAlone: what has no meaning for a PED of this host is refused before
+// anybody is asked.
+func TestLocalAlone(t *testing.T) {
+	for args, want := range map[string]string{
+		"ped connect -peddevice usb":          "give -local too",
+		"ped connect -local -ip 10.0.0.5":     "-local is a PED of this host",
+		"ped connect -local -id 7":            "-local is a PED of this host",
+		"ped connect -local -port 1503":       "-local is a PED of this host",
+		"ped connect -local -tls":             "-local is a PED of this host",
+		"ped connect -local -pedserver lab":   "-local is a PED of this host",
+		"ped connect -local -password":        "no one-time password",
+		"ped connect -local -peddevice ttyS0": "write usb, usb:SERIAL, or unix:PATH",
+	} {
+		f := newFake()
+		if code, _, errs := console(t, f, "", strings.Fields(args)...); code != 1 || !strings.Contains(errs, want) || len(f.requests) > 0 {
+			t.Errorf("%s: %d %q, asked %q", args, code, errs, f.requests)
 		}
 	}
 }
@@ -36,6 +59,7 @@ func TestShownLink(t *testing.T) {
 		"PEDserver ->               10.0.0.5 port 1503\n  Link ->                    HSM-initiated, no TLS\n":                                     base().AddU32(hsmapi.TagPort, 1503).AddBool(hsmapi.TagTLS, false),
 		"PEDserver ->               lab-7, 10.0.0.5 port 1503\n  PED ID ->                  7\n  Link ->                    HSM-initiated, TLS\n": base().AddU32(hsmapi.TagPort, 1503).AddBool(hsmapi.TagTLS, true).AddText(hsmapi.TagPEDServer, "lab-7").AddU32(hsmapi.TagPEDID, 7),
 		"PEDserver ->               lab-7, 10.0.0.5\n  Link ->                    PED-initiated, TLS\n":                                           base().AddBool(hsmapi.TagTLS, true).AddBool(hsmapi.TagPEDInitiated, true).AddText(hsmapi.TagPEDServer, "lab-7"),
+		"Local PED ->               usb:SP01\n": hsmapi.Fields{}.AddBool(hsmapi.TagConnected, true).AddBool(hsmapi.TagLocal, true).AddText(hsmapi.TagDevice, "usb:SP01"),
 	} {
 		f := newFake()
 		f.handlers[hsmapi.PedShow] = func(*caller, hsmapi.Fields) (hsmapi.Fields, error) { return fields, nil }

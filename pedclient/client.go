@@ -16,6 +16,7 @@ import (
 	"openped/hsm/virtual"
 	"openped/internal/peercred"
 	"openped/internal/strangers"
+	"openped/usbped"
 )
 
 // MaxSlots is how many HSMs one pedclient runs.
@@ -44,6 +45,11 @@ type Config struct {
 	Identity   func() *linkid.Identity
 	PEDServers func() *linkid.Registry
 	IDs        func() *IDMap
+	PEDDevice  func() string // the PED of this host that is meant when none is named; "" is usb
+
+	// USB opens a PED on a cable by its serial number, "" for the only one. Nil:
+	// this program was built without USB.
+	USB func(serial string) usbped.Opener
 }
 
 // Client runs the slots and serves callers.
@@ -53,6 +59,7 @@ type Client struct {
 	started time.Time
 	net     *network
 	hub     *hub
+	local   *cables
 	counts  *counters
 	closed  atomic.Bool
 
@@ -72,7 +79,7 @@ func New(cfg Config) (*Client, error) {
 	if len(cfg.HSMFiles) > MaxSlots {
 		return nil, fmt.Errorf("%d HSMs, and one pedclient runs %d at most", len(cfg.HSMFiles), MaxSlots)
 	}
-	c := &Client{cfg: cfg, started: time.Now(), hub: newHub(), counts: newCounters(), places: newPlaces(),
+	c := &Client{cfg: cfg, started: time.Now(), hub: newHub(), local: newCables(cfg.USB), counts: newCounters(), places: newPlaces(),
 		limits: strangers.NewLimits(maxPending, maxPerAddr), quiet: strangers.NewQuiet(cfg.Log), handshakes: strangers.NewPace(tlsPace)}
 	c.net = &network{dial: cfg.Dial, clock: newClock(cfg.Timers), secure: &secure{identity: cfg.Identity, servers: cfg.PEDServers, refused: c.counts.refuse}}
 	if err := checkDifferent(cfg.HSMFiles); err != nil {
@@ -133,7 +140,7 @@ func (c *Client) Reconfigure(t Timers) {
 	reg := c.net.secure.registry()
 	lines := c.hub.all()
 	for _, s := range c.slots {
-		if h, _ := s.current(); h != nil && !h.line.parks {
+		if h := s.link(); h != nil && !h.line.parks {
 			lines = append(lines, h.line)
 		}
 	}

@@ -56,10 +56,14 @@ func (w *caller) run(ctx context.Context, r *request, in hsmapi.Fields) (hsmapi.
 		}
 	}
 	begin := time.Now()
+	var out hsmapi.Fields
+	var err error
 	if ceremonies[cmd] && cmd != hsmapi.PedConnect {
-		c.slot.settled(ctx)
+		err = c.slot.ready(ctx)
 	}
-	out, err := h(c)
+	if err == nil {
+		out, err = h(c)
+	}
 	err = w.outcome(c, cmd, begin, err)
 	w.client.counts.done(cmd, time.Since(begin), err)
 	return out, err

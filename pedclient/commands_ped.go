@@ -27,6 +27,9 @@ func (c *call) pedConnect() (hsmapi.Fields, error) {
 		password, show = hsm.NewPassword(), true
 	}
 	defer password.Destroy()
+	if c.in.Bool(hsmapi.TagLocal) || c.in.Has(hsmapi.TagDevice) {
+		return nil, c.connectLocal(password != nil)
+	}
 	// What the HSM refuses anyway needs no PEDserver to be named.
 	if err := c.slot.check(password != nil); err != nil {
 		return nil, err

@@ -54,23 +54,34 @@ func (s *slot) connection(p hsm.PEDInfo) hsmapi.Fields {
 	if !p.Connected || h == nil {
 		return f
 	}
-	f = f.AddU32(hsmapi.TagSeconds, uint32(max(0, time.Since(p.Since)/time.Second))).AddText(hsmapi.TagHost, h.line.target.Host).
-		AddBool(hsmapi.TagTLS, h.line.tls != nil).AddBool(hsmapi.TagPEDInitiated, w.parked).AddBool(hsmapi.TagSoftware, h.ped.Software)
-	if h.line.target.Port != 0 {
-		f = f.AddU32(hsmapi.TagPort, uint32(h.line.target.Port))
-	}
-	if h.line.peer != "" {
-		f = f.AddText(hsmapi.TagPEDServer, h.line.peer)
+	said := h.claims()
+	f = f.AddU32(hsmapi.TagSeconds, uint32(max(0, time.Since(p.Since)/time.Second))).AddBool(hsmapi.TagSoftware, said.Software)
+	if l, ok := h.(*hold); ok {
+		f = append(f, l.line.describe()...)
+		f = f.AddBool(hsmapi.TagPEDInitiated, w.parked)
+	} else {
+		f = f.AddBool(hsmapi.TagLocal, true).AddText(hsmapi.TagDevice, w.device)
 	}
 	if w.id != 0 {
 		f = f.AddU32(hsmapi.TagPEDID, uint32(w.id))
 	}
 	serial, firmware := p.Serial, p.Firmware
-	if !p.Session {
-		// Until the channel is up it is the PEDserver that says so.
-		serial, firmware = h.ped.Serial, h.ped.Firmware
+	if !p.Session { // until the channel is up nobody has proved it
+		serial, firmware = said.Serial, said.Firmware
 	}
 	return f.AddText(hsmapi.TagPEDSerial, serial).AddText(hsmapi.TagPEDFirmware, firmware)
+}
+
+// describe says which PEDserver the line leads to.
+func (l *line) describe() hsmapi.Fields {
+	f := hsmapi.Fields{}.AddText(hsmapi.TagHost, l.target.Host).AddBool(hsmapi.TagTLS, l.tls != nil)
+	if l.target.Port != 0 {
+		f = f.AddU32(hsmapi.TagPort, uint32(l.target.Port))
+	}
+	if l.peer != "" {
+		f = f.AddText(hsmapi.TagPEDServer, l.peer)
+	}
+	return f
 }
 
 func (c *call) pedShow() (hsmapi.Fields, error) {
@@ -85,14 +96,19 @@ func (c *call) pedShow() (hsmapi.Fields, error) {
 // remarks are lines about the way to the PED.
 func (s *slot) remarks(i hsm.Info) []string {
 	var out []string
-	if h, _ := s.current(); h != nil && i.PED.Connected {
-		if i.PED.Session {
+	if h, w := s.current(); h != nil && i.PED.Connected {
+		said := "says the PEDserver"
+		switch {
+		case w.local():
+			out = append(out, "The PED is a local one: no orange key is needed.")
+			said = "says the PED"
+		case i.PED.Session:
 			out = append(out, "The PED has proved itself ("+i.PED.Mode.String()+").")
-		} else {
+		default:
 			out = append(out, "The PED has not proved itself yet: it will be asked at the first command that needs it.")
 		}
 		if st := h.State(); st != nil {
-			out = append(out, fmt.Sprintf("PED mode %v, %d orange keys cached, says the PEDserver.", st.Mode, st.RPKCount()))
+			out = append(out, fmt.Sprintf("PED mode %v, %d orange keys cached, %s.", st.Mode, st.RPKCount(), said))
 		}
 	} else if why := s.ended(); why != nil {
 		out = append(out, "Last connection: "+why.Msg+"; "+why.Hint+".")

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
 	"time"
 
 	"openped/hsm"
@@ -14,30 +12,20 @@ import (
 	"openped/protocol/hsmapi"
 )
 
-// hold is a PED that a slot has, from ACQUIRED on: the frames of the channel
-// over a line. It implements hsm.FrameConn. Its end has one cause, an *hsm.Error
-// that tells people what to do.
+// hold is a PED that a slot has over a line, from ACQUIRED on. It implements
+// hsm.FrameConn.
 type hold struct {
+	*tenure
 	line *line
-	ped  protocol.Acquired
-	in   chan []byte
-	gone chan struct{} // closed when it is over
 
-	mu       sync.Mutex
-	cause    *hsm.Error
-	state    *protocol.PEDEvent
-	last     time.Time        // the last PED frame, either way
-	mayIdle  func() bool      // nil: no
-	whenOver func(*hsm.Error) // called once
+	last    time.Time   // the last PED frame, either way; under tenure.mu
+	mayIdle func() bool // nil: no; under tenure.mu
 }
 
-// errGivenBack is in the cause of a hold that this side ended on purpose.
-var errGivenBack = errors.New("given back")
-
-var _ hsm.FrameConn = (*hold)(nil)
+var _ held = (*hold)(nil)
 
 func newHold(l *line, ped protocol.Acquired) *hold {
-	return &hold{line: l, ped: ped, in: make(chan []byte), gone: make(chan struct{}), last: time.Now()}
+	return &hold{tenure: newTenure(ped), line: l, last: time.Now()}
 }
 
 // Send writes one frame of the channel.
@@ -53,26 +41,10 @@ func (h *hold) Send(ctx context.Context, frame []byte) error {
 	return h.line.write(protocol.PEDFrame{Bytes: frame})
 }
 
-// Recv waits for the next frame of the channel. What arrived before the end
-// still comes.
-func (h *hold) Recv(ctx context.Context) ([]byte, error) {
-	select {
-	case f := <-h.in:
-		return f, nil
-	case <-h.gone:
-		return nil, h.err()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // deliver hands a frame of the PED to Recv.
 func (h *hold) deliver(frame []byte) {
 	h.touch()
-	select {
-	case h.in <- frame:
-	case <-h.gone:
-	}
+	h.tenure.deliver(frame)
 }
 
 // Close gives the PED back.
@@ -100,68 +72,22 @@ func (h *hold) end(cause *hsm.Error) {
 	}
 }
 
-// decide makes cause the one that counts, and reports whether it is the first.
-func (h *hold) decide(cause *hsm.Error) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.cause != nil {
-		return false
-	}
-	h.cause = cause
-	return true
-}
-
 func (h *hold) leave() {
 	h.line.mu.Lock()
 	if h.line.hold == h {
 		h.line.hold = nil
 	}
 	h.line.mu.Unlock()
-	h.mu.Lock()
-	f := h.whenOver
-	close(h.gone)
-	h.mu.Unlock()
-	if f != nil {
-		f(h.Cause())
-	}
+	h.tenure.leave()
 }
 
 // watch says what to call at the end, which may have come, and who is asked
 // whether the hold may stay idle.
 func (h *hold) watch(mayIdle func() bool, over func(*hsm.Error)) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.mayIdle = mayIdle
-	select {
-	case <-h.gone:
-		go over(h.cause)
-	default:
-		h.whenOver = over
-	}
-}
-
-// Cause returns why the hold has ended, or nil while it lasts.
-func (h *hold) Cause() *hsm.Error { h.mu.Lock(); defer h.mu.Unlock(); return h.cause }
-
-// State returns the last event of the PED, or nil.
-func (h *hold) State() *protocol.PEDEvent { h.mu.Lock(); defer h.mu.Unlock(); return h.state }
-
-func (h *hold) setState(e protocol.PEDEvent) { h.mu.Lock(); h.state = &e; h.mu.Unlock() }
-
-func (h *hold) over() bool {
-	select {
-	case <-h.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-func (h *hold) err() error {
-	if c := h.Cause(); c != nil {
-		return c
-	}
-	return net.ErrClosed
+	h.mu.Unlock()
+	h.tenure.watch(over)
 }
 
 func (h *hold) touch() { h.mu.Lock(); h.last = time.Now(); h.mu.Unlock() }

@@ -23,6 +23,7 @@ func (st Status) emit(e *metrics.Emit) {
 			running[s.Ceremony]++
 		}
 		e.Bool("slot_connected", "Whether the slot has a PED.", s.Connected, "slot", strconv.Itoa(s.Slot), "serial", s.Serial)
+		e.Bool("slot_local", "Whether that is a local PED.", s.Local, "slot", strconv.Itoa(s.Slot), "serial", s.Serial)
 	}
 	free := 0
 	for _, l := range st.Links {

@@ -30,7 +30,7 @@ type slot struct {
 
 	mu      sync.Mutex // never held while anything is waited for
 	dialing *dialer    // who is connecting, or nil
-	hold    *hold      // the last one, over or not
+	hold    held       // the last one, over or not
 	way     way        // of hold
 	regain  *regain    // getting the PED back, or nil
 	wishes  int        // how often somebody has said what he wants
@@ -42,9 +42,12 @@ type slot struct {
 // way is how a slot gets to a PED.
 type way struct {
 	Target
-	id     int  // the PED ID that led to it, or 0
-	parked bool // over the link that the PEDserver has made
+	id     int    // the PED ID that led to it, or 0
+	parked bool   // over the link that the PEDserver has made
+	device string // a PED of this host, and then nothing else
 }
+
+func (w way) local() bool { return w.device != "" }
 
 // openSlot opens the virtual HSM in the state file path, with its audit log and
 // settings next to it.
@@ -86,8 +89,11 @@ func (s *slot) close() error {
 // connect connects the HSM to the PED that w leads to. With a password,
 // announce is called when people are needed at the PED.
 func (s *slot) connect(ctx context.Context, w way, password *secret.Buffer, announce func()) error {
+	if err := s.afterLocal(ctx, w); err != nil {
+		return err
+	}
 	s.endRegain() // a person knows better
-	return s.join(ctx, w, password, announce, func() { s.setHold(nil, way{}) })
+	return s.join(ctx, w, password, announce, s.forget)
 }
 
 // join is connect; failed is called when there is no PED to be had.
@@ -96,7 +102,7 @@ func (s *slot) join(ctx context.Context, w way, password *secret.Buffer, announc
 		return err
 	}
 	defer s.endDial()
-	if err := s.hsm.CheckConnect(password != nil); err != nil {
+	if err := s.checkWay(w, password != nil); err != nil {
 		return err
 	}
 	h, err := s.reach(ctx, w)
@@ -104,19 +110,47 @@ func (s *slot) join(ctx context.Context, w way, password *secret.Buffer, announc
 		failed()
 		return err
 	}
+	before, beforeWay := s.current() // a local PED that gives way
 	s.setHold(h, w)
 	if password != nil {
 		announce()
 	}
-	return s.hsm.Connect(ctx, h, hsm.ConnectOptions{Password: password})
+	if c, ok := h.(*cable); ok {
+		err = s.hsm.ConnectLocal(ctx, c)
+	} else {
+		err = s.hsm.Connect(ctx, h, hsm.ConnectOptions{Password: password})
+	}
+	if err != nil && before != nil && before.Cause() == nil { // it did not have to
+		s.setHold(before, beforeWay)
+	}
+	return err
+}
+
+// checkWay refuses what the HSM refuses anyway.
+func (s *slot) checkWay(w way, withPassword bool) error {
+	if w.local() {
+		return s.hsm.CheckLocal()
+	}
+	return s.hsm.CheckConnect(withPassword)
 }
 
 // reach gets the PED, and hears of its end.
-func (s *slot) reach(ctx context.Context, w way) (h *hold, err error) {
+func (s *slot) reach(ctx context.Context, w way) (held, error) {
 	serial := s.hsm.Info().Serial
 	s.mu.Lock()
 	wish := s.wishes
 	s.mu.Unlock()
+	over := func(cause *hsm.Error) { s.lost(w, wish, cause) }
+	if w.local() {
+		c, err := s.client.local.open(ctx, w.device, s)
+		if err != nil {
+			return nil, err
+		}
+		c.watch(over)
+		return c, nil
+	}
+	var h *hold
+	var err error
 	if w.parked {
 		h, err = s.client.hub.acquire(ctx, w.PEDServer, serial)
 	} else {
@@ -125,7 +159,7 @@ func (s *slot) reach(ctx context.Context, w way) (h *hold, err error) {
 	if err != nil {
 		return nil, err
 	}
-	h.watch(func() bool { return s.mayIdle(w) }, func(cause *hsm.Error) { s.lost(w, wish, cause) })
+	h.watch(func() bool { return s.mayIdle(w) }, over)
 	return h, nil
 }
 
@@ -139,6 +173,9 @@ func (s *slot) mayIdle(w way) bool {
 // disconnect gives the PED back, and does not get it back.
 func (s *slot) disconnect(ctx context.Context) error {
 	s.endRegain()
+	if _, w := s.last(); w.local() { // nor is a local one opened again that is gone already
+		s.forget()
+	}
 	return s.hsm.Disconnect(ctx)
 }
 
@@ -151,13 +188,21 @@ type dialer struct {
 
 // check refuses what can be known before a way is looked for.
 func (s *slot) check(withPassword bool) error {
+	if err := s.undisturbed(); err != nil {
+		return err
+	}
+	return s.hsm.CheckConnect(withPassword)
+}
+
+// undisturbed refuses while somebody else is connecting the slot.
+func (s *slot) undisturbed() error {
 	s.mu.Lock()
 	d := s.dialing
 	s.mu.Unlock()
 	if d != nil && d.caller != byItself {
 		return d.busy()
 	}
-	return s.hsm.CheckConnect(withPassword)
+	return nil
 }
 
 func (d *dialer) busy() error {
@@ -177,16 +222,35 @@ func (s *slot) beginDial(caller string) error {
 
 func (s *slot) endDial() { s.mu.Lock(); close(s.dialing.done); s.dialing = nil; s.mu.Unlock() }
 
-// setHold keeps the hold of a slot that is being connected. With none the last
-// one's end has been answered by another try, and is forgotten.
-func (s *slot) setHold(h *hold, w way) {
+// setHold keeps the hold of a slot that is being connected.
+func (s *slot) setHold(h held, w way) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hold, s.way = h, w
 }
 
+// forget is for a try that came to nothing: the last hold's end has been
+// answered by it. A hold that lasts stays.
+func (s *slot) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hold != nil && s.hold.Cause() != nil {
+		s.hold, s.way = nil, way{}
+	}
+}
+
+// last returns the last hold, over or not, and the way to it.
+func (s *slot) last() (held, way) { s.mu.Lock(); defer s.mu.Unlock(); return s.hold, s.way }
+
+// link returns the hold over a link that lasts, or nil.
+func (s *slot) link() *hold {
+	h, _ := s.current()
+	l, _ := h.(*hold)
+	return l
+}
+
 // current returns the hold that lasts and the way to it, or nil.
-func (s *slot) current() (*hold, way) {
+func (s *slot) current() (held, way) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hold == nil || s.hold.Cause() != nil {

@@ -51,6 +51,8 @@ type SlotStatus struct {
 	CeremonyTime int64  `json:"ceremonyTime,omitempty"` // for how long
 	Connected    bool   `json:"connected"`
 	Proven       bool   `json:"proven"` // the PED, too, has proved itself
+	Local        bool   `json:"local,omitempty"`
+	PEDDevice    string `json:"pedDevice,omitempty"` // of a local PED
 	PEDServer    string `json:"pedserver,omitempty"`
 	Name         string `json:"pedserverName,omitempty"` // by its certificate
 	TLS          bool   `json:"tls,omitempty"`
@@ -84,9 +86,8 @@ func (c *Client) Status() Status {
 	}
 	holders := map[*line]int{}
 	for _, s := range c.slots {
-		slot, h := s.status()
-		st.Slots = append(st.Slots, slot)
-		if h != nil {
+		st.Slots = append(st.Slots, s.status())
+		if h := s.link(); h != nil {
 			holders[h.line] = s.num
 		}
 	}
@@ -103,7 +104,7 @@ func (c *Client) Status() Status {
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-func (s *slot) status() (SlotStatus, *hold) {
+func (s *slot) status() SlotStatus {
 	i := s.hsm.Info()
 	st := SlotStatus{Slot: s.num, File: s.path, Serial: i.Serial, Label: i.Label, Firmware: i.Firmware, Auth: i.Auth.String(), State: "not initialized",
 		RPV: i.RPVInitialized, Ceremony: i.Ceremony, Connected: i.PED.Connected, Proven: i.PED.Session, WaitingFor: s.regaining()}
@@ -125,8 +126,12 @@ func (s *slot) status() (SlotStatus, *hold) {
 	h, w := s.current()
 	switch {
 	case h != nil && i.PED.Connected:
-		st.PEDServer, st.Name, st.TLS, st.PEDID, st.PEDInitiated = h.line.where, h.line.peer, h.line.tls != nil, w.id, w.parked
-		st.PEDSerial, st.PEDFirmware, st.Software = h.ped.Serial, h.ped.Firmware, h.ped.Software
+		if l, ok := h.(*hold); ok {
+			st.PEDServer, st.Name, st.TLS = l.line.where, l.line.peer, l.line.tls != nil
+		}
+		st.Local, st.PEDDevice, st.PEDID, st.PEDInitiated = w.local(), w.device, w.id, w.parked
+		said := h.claims()
+		st.PEDSerial, st.PEDFirmware, st.Software = said.Serial, said.Firmware, said.Software
 		if i.PED.Session {
 			st.PEDSerial, st.PEDFirmware = i.PED.Serial, i.PED.Firmware
 		}
@@ -136,7 +141,7 @@ func (s *slot) status() (SlotStatus, *hold) {
 			st.Reason = why.Msg
 		}
 	}
-	return st, h
+	return st
 }
 
 // Show prints the status in the manner of pedserver's.
@@ -207,10 +212,16 @@ func (s SlotStatus) show(p func(string, ...any)) {
 		return
 	}
 	p("  Ped2 Connection Status:  Connected")
-	p("  PEDserver:               %s", cmdline.Printable(s.PEDServer)+s.link())
 	proof := "not yet"
-	if s.Proven {
+	switch {
+	case s.Local:
+		p("  Local PED:               %s", cmdline.Printable(s.PEDDevice))
+		proof = "by its cable"
+	case s.Proven:
 		proof = "yes"
+	}
+	if !s.Local {
+		p("  PEDserver:               %s", cmdline.Printable(s.PEDServer)+s.link())
 	}
 	p("  PED Serial Number:       %s", orNone(s.PEDSerial))
 	p("  PED Firmware Version:    %s", orNone(s.PEDFirmware))

@@ -33,6 +33,7 @@ Starts it in the background. Defaults stand in brackets; flags beat the
 configuration file.
   -hsm <file>              HSM state file; repeat it for slots 2, 3, …
   -hsmgroup <group>        whose members may use the HSMs too
+  -peddevice <device>      PED of this host (usb); -usbid <vvvv:pppp> narrows it
   -listenip <address>      listen for PEDservers here only; may be repeated
   -listenport <port>       for registered PEDservers (9697)
   -eadmin <0 or 1>         1: open -admin <port> to administrators (0, 1501)
@@ -92,12 +93,12 @@ need a restart.
 
   -show, -set, -format <text or json>, -configfile <file>
 
-Settings: -hsm -hsmgroup -listenip -listenport -admin -eadmin -waitaddress
-  -metricsport -idletimeout -ignoreidletimeout -pinginterval -pingtimeout
-  -socketreadtimeout -socketwritetimeout -shutdowntimeout -pstartuptimeout
-  -pshutdowntimeout -logfile -loginfo -logwarning -logerror -logtrace
-  -maxlogfilesize -locallogger -certfile -privkeyfile; pedclient -mode start
-  -help explains them.
+Settings: -hsm -hsmgroup -peddevice -usbid -listenip -listenport -admin -eadmin
+  -waitaddress -metricsport -idletimeout -ignoreidletimeout -pinginterval
+  -pingtimeout -socketreadtimeout -socketwritetimeout -shutdowntimeout
+  -pstartuptimeout -pshutdowntimeout -logfile -loginfo -logwarning -logerror
+  -logtrace -maxlogfilesize -locallogger -certfile -privkeyfile;
+  pedclient -mode start -help explains them.
 `
 
 const helpReload = `

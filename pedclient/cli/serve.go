@@ -21,6 +21,7 @@ import (
 	"openped/internal/rc"
 	"openped/internal/setting"
 	"openped/pedclient"
+	"openped/usbped"
 )
 
 // socketName is the HSM socket in the run folder.
@@ -32,8 +33,27 @@ type server struct {
 	env    daemon.Env
 	store  *linkcmd.Store
 	ids    atomic.Pointer[pedclient.IDMap]
+	device atomic.Pointer[device]
 	socket *net.UnixListener
 	port   port
+}
+
+// USB opens a PED on a cable: with these ids ("vvvv:pppp", or "" for any) and this
+// serial number, "" for the only one. The main function sets it; it is nil in a
+// program that was built without USB.
+var USB func(id, serial string) usbped.Opener
+
+// device is the PED of this host that is meant when none is named.
+type device struct{ name, usbID string }
+
+func deviceOf(v *setting.Values) *device { return &device{v.Text("peddevice"), v.Text("usbid")} }
+
+// usb is pedclient.Config.USB.
+func (s *server) usb() func(serial string) usbped.Opener {
+	if USB == nil {
+		return nil
+	}
+	return func(serial string) usbped.Opener { return USB(s.device.Load().usbID, serial) }
 }
 
 // open opens the slots, their socket, and the port for PEDservers.
@@ -55,6 +75,7 @@ func open(env daemon.Env) (*daemon.Service, error) {
 		return nil, err
 	}
 	s.ids.Store(ids)
+	s.device.Store(deviceOf(v))
 	s.port = port{log: log, options: bind.Options{IPs: v.List("listenip"), Port: v.Int("listenport"), External: true, Wait: v.Bool("waitaddress"),
 		Log: log, PortFlag: "listenport", IPFlag: "listenip"}}
 	service := &daemon.Service{Serve: s.serve, Status: func() any { return s.status() }, Reload: s.reload}
@@ -67,7 +88,8 @@ func open(env daemon.Env) (*daemon.Service, error) {
 		}
 	}()
 	s.Client, err = pedclient.New(pedclient.Config{HSMFiles: v.List("hsm"), Log: log, Group: gid, Timers: timers(v),
-		Identity: s.store.Identity, PEDServers: s.store.Peers(linkid.PEDServer), IDs: s.ids.Load})
+		Identity: s.store.Identity, PEDServers: s.store.Peers(linkid.PEDServer), IDs: s.ids.Load,
+		PEDDevice: func() string { return s.device.Load().name }, USB: s.usb()})
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +138,7 @@ func (s *server) reload(v *setting.Values) error {
 		return err
 	}
 	s.ids.Store(ids)
+	s.device.Store(deviceOf(v))
 	s.Reconfigure(timers(v))
 	if err := s.port.want(s.expectsCalls()); err != nil {
 		return fmt.Errorf("all else is taken: %w", err)

@@ -7,6 +7,7 @@ import (
 	"openped/internal/daemon"
 	"openped/internal/setting"
 	"openped/pedclient"
+	"openped/usbped"
 )
 
 // Which commands list a setting in their help. Every command takes every one.
@@ -50,6 +51,10 @@ var table = slices.Concat(setting.Table{
 	{Name: "auth", Value: "ped or password", Kind: setting.Word, Words: []string{"ped", "password"}, Default: "ped",
 		Usage: "how its roles log in", In: []string{"createhsm"}},
 
+	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: usbped.CheckDevice, Abs: usbped.AbsDevice, Live: true,
+		Usage: "a PED of this host: usb (the only one), usb:SERIAL, or unix:PATH", In: inServer},
+	{Name: "usbid", Key: "UsbID", Value: "vvvv:pppp", Kind: setting.Text, Check: usbped.CheckUSBID, Live: true,
+		Usage: "look at USB devices with these ids only (any)", In: inServer},
 	{Name: "listenip", Key: "ListenIP", Value: "address", Kind: setting.Addr, Many: true, Usage: "listen for PEDservers here only; may be repeated", In: inServer},
 	setting.Port("listenport", "ListenPort", pedclient.DefaultListenPort, "TCP port for registered PEDservers", inServer),
 	setting.Port("admin", "AdminPort", pedclient.DefaultAdminPort, "TCP port for administrators of other computers", slices.Concat(inServer, inRemote)),

@@ -1,0 +1,27 @@
+package usbped
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDeviceNames(t *testing.T) {
+	for _, s := range []string{"usb", "usb:SP01", "unix:/run/ped.sock", "unix:ped.sock"} {
+		if err := CheckDevice(s); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, s := range []string{"", "usb:", "unix:", "ttyS0", "x\x1b[2J\n"} {
+		err := CheckDevice(s)
+		if err == nil || strings.ContainsAny(err.Error(), "\x1b\n") {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+	for s, want := range map[string]string{
+		"usb": "usb", "usb:a": "usb:a", "unix:/a/b": "unix:/a/b", "unix:b": "unix:/f/b", "unix:./b": "unix:/f/b", "unix:": "unix:",
+	} {
+		if got := AbsDevice(s, "/f"); got != want {
+			t.Errorf("%s: %s, want %s", s, got, want)
+		}
+	}
+}
