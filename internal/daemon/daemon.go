@@ -82,7 +82,8 @@ type Service struct {
 	Started []any                       // what the log says of it, slog's way
 	// Reload takes new settings, of which only those that are Live differ from
 	// the ones before, and what else stands in the configuration file. If it
-	// fails nothing may have changed. Nil: nothing to do.
+	// fails nothing may have changed, unless it says so with a *Partly. Nil:
+	// nothing to do.
 	Reload    func(*setting.Values) error
 	Endpoints map[string]admin.Handler // besides show, stop, config, reload
 	Collector prometheus.Collector     // its numbers; nil: none of its own
@@ -91,6 +92,14 @@ type Service struct {
 	Remote net.Listener
 	Secure admin.Secure
 }
+
+// Partly is what Reload could not do when all else was taken.
+type Partly struct{ Err error }
+
+func (e *Partly) Error() string { return e.Err.Error() }
+
+// Unwrap returns why.
+func (e *Partly) Unwrap() error { return e.Err }
 
 // int reads a number that not every program has.
 func (p *Program) int(v *setting.Values, name string) int {

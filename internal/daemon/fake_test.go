@@ -150,6 +150,9 @@ func open(env daemon.Env) (*daemon.Service, error) {
 			}
 			env.Log.Log(context.Background(), -8, "a trace line")
 			st = &status{Pings: v.Text("ping"), File: env.ConfigPath}
+			if v.Text("picky") == "half" {
+				return &daemon.Partly{Err: errors.New("port 7 is in use")}
+			}
 			return nil
 		},
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -60,7 +61,10 @@ func (d *running) take(c *Call, p *Program) (*Reloaded, error) {
 	r.Applied, r.Restart, r.Overridden = append(r.Applied, live...), append(r.Restart, restart...), next.Overridden()
 	merged := old.Take(next)
 	if d.service.Reload != nil {
-		if err := d.service.Reload(merged); err != nil {
+		err := d.service.Reload(merged)
+		if partly, ok := errors.AsType[*Partly](err); ok {
+			r.Warnings = append(r.Warnings, partly.Error())
+		} else if err != nil {
 			return nil, err
 		}
 	}

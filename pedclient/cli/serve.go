@@ -141,7 +141,7 @@ func (s *server) reload(v *setting.Values) error {
 	s.device.Store(deviceOf(v))
 	s.Reconfigure(timers(v))
 	if err := s.port.want(s.expectsCalls()); err != nil {
-		return fmt.Errorf("all else is taken: %w", err)
+		return &daemon.Partly{Err: err}
 	}
 	return nil
 }

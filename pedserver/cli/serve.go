@@ -92,6 +92,13 @@ func needsIdentity(v *setting.Values) string {
 }
 
 func (s *server) reload(v *setting.Values) error {
+	id, err := linkcmd.Identity(v)
+	if err != nil {
+		return err
+	}
+	if what := needsIdentity(v); what != "" && id == nil {
+		return linkcmd.NoIdentity(what)
+	}
 	if err := s.store.Reload(v); err != nil {
 		return err
 	}
