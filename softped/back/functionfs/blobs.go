@@ -46,13 +46,13 @@ func descriptors() []byte {
 //
 //	interface  1   0
 //	length     4   of it all
-//	version    2   0x0100
+//	version    2   1: what all kernels take; newer ones would rather have 0x0100
 //	index      2   4 compatible id, 5 properties
 //	count      2
 func microsoft() (compatible, property []byte) {
 	head := func(index uint16, body []byte) []byte {
 		b := le32([]byte{0}, uint32(11+len(body)))
-		return append(le16(b, 0x0100, index, 1), body...)
+		return append(le16(b, 1, index, 1), body...)
 	}
 	id := make([]byte, 24) // interface, 1, compatible id, sub-compatible id, 6 reserved
 	id[1] = 1

@@ -18,12 +18,20 @@ type tree struct {
 
 // make builds the gadget, not yet bound to a controller.
 func (t tree) make(id usbdev.Identity) error {
-	for _, d := range []string{"", "strings/0x409", "functions/" + t.function, "configs/c.1", "configs/c.1/strings/0x409"} {
+	if err := os.Mkdir(t.dir, 0o755); err != nil {
+		return err
+	}
+	return t.fill(id)
+}
+
+func (t tree) fill(id usbdev.Identity) error {
+	function := "functions/" + t.function
+	for _, d := range []string{"strings/0x409", function, "configs/c.1", "configs/c.1/strings/0x409"} {
 		err := os.Mkdir(t.path(d), 0o755)
-		if d == "functions/"+t.function && errors.Is(err, fs.ErrNotExist) {
+		if d == function && errors.Is(err, fs.ErrNotExist) {
 			return ErrNoFunction
 		}
-		if err != nil && (d == "" || !errors.Is(err, fs.ErrExist)) {
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}
@@ -51,7 +59,7 @@ func (t tree) make(id usbdev.Identity) error {
 			return fmt.Errorf("gadget attribute %s: %w", a.name, err)
 		}
 	}
-	if err := os.Symlink(t.path("functions/"+t.function), t.path("configs/c.1/"+t.function)); err != nil {
+	if err := os.Symlink(t.path(function), t.path("configs/c.1/"+t.function)); err != nil {
 		return err
 	}
 	return os.Symlink(t.path("configs/c.1"), t.path("os_desc/c.1"))

@@ -1,16 +1,12 @@
 package functionfs
 
 import (
-	"errors"
 	"slices"
 	"sync"
 
 	"openped/softped/back/usbdev"
 	"openped/usbped"
 )
-
-// errGone is in the errors of a port whose time is over.
-var errGone = errors.New("host gone")
 
 // lanes is what stands between the endpoints' threads, which come and go with
 // nothing, and the ports, each of which ends with its host.
@@ -105,7 +101,7 @@ func (p *port) over() bool {
 
 func (p *port) Read(b []byte) (int, error) {
 	if p.over() {
-		return 0, errGone
+		return 0, usbdev.ErrGone
 	}
 	if len(p.rest) == 0 {
 		select {
@@ -115,9 +111,9 @@ func (p *port) Read(b []byte) (int, error) {
 			p.l.taken <- struct{}{}
 			return n, nil
 		case <-p.closed:
-			return 0, errGone
+			return 0, usbdev.ErrGone
 		case <-p.e.over:
-			return 0, errGone
+			return 0, usbdev.ErrGone
 		}
 	}
 	n := copy(b, p.rest)
@@ -132,7 +128,7 @@ func (p *port) WriteEvent(b []byte) (int, error) { return p.write(p.l.events, b)
 // write leaves a job behind whose host does not read: the next host drains it.
 func (p *port) write(lane chan<- job, b []byte) (int, error) {
 	if p.over() {
-		return 0, errGone
+		return 0, usbdev.ErrGone
 	}
 	j := job{slices.Clone(b), make(chan error, 1)}
 	for offered := lane; ; {
@@ -145,9 +141,9 @@ func (p *port) write(lane chan<- job, b []byte) (int, error) {
 			}
 			return len(b), nil
 		case <-p.closed:
-			return 0, errGone
+			return 0, usbdev.ErrGone
 		case <-p.e.over:
-			return 0, errGone
+			return 0, usbdev.ErrGone
 		}
 	}
 }
