@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noFollow has a file opened under its own name only.
+const noFollow = unix.O_NOFOLLOW
+
 // tryLock locks f for its open file description, without waiting.
 func tryLock(f *os.File) error { return flock(f, unix.LOCK_EX) }
 

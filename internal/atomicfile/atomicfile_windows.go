@@ -12,6 +12,9 @@ import (
 // the process number in the file must stay readable.
 const lockOffset = 1 << 30
 
+// noFollow: only administrators make symbolic links here.
+const noFollow = 0
+
 func tryLock(f *os.File) error { return lockFile(f, windows.LOCKFILE_EXCLUSIVE_LOCK) }
 
 // tryShared looks for a holder, whom it keeps out until f is closed: ErrLocked

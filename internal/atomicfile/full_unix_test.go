@@ -59,3 +59,26 @@ func TestReadOnlyFolder(t *testing.T) {
 		t.Errorf("lock: %v", err)
 	}
 }
+
+// TestLockIsNoLink: a link where the lock should be does not let its maker choose
+// a file that is overwritten.
+func TestLockIsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{victim, filepath.Join(dir, "nothing")} {
+		link := filepath.Join(dir, "x.lock")
+		if err := os.Symlink(to, link); err != nil {
+			t.Fatal(err)
+		}
+		if unlock, err := Lock(link); err == nil {
+			unlock()
+			t.Errorf("a link to %s is a lock", filepath.Base(to))
+		}
+		os.Remove(link)
+	}
+	content(t, victim, "precious")
+	only(t, dir, "victim")
+}

@@ -34,10 +34,12 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 // file; it may be called more than once.
 //
 // path is the lock's own file, by habit the protected one's name with ".lock":
-// the protected file itself changes identity whenever it is replaced.
+// the protected file itself changes identity whenever it is replaced. A symbolic
+// link is refused: the lock file is written to, and who may put a link into a
+// shared folder must not choose what that overwrites.
 func Lock(path string) (unlock func(), err error) {
 	for range 100 {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, cause(err))
 		}
