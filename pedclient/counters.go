@@ -12,6 +12,7 @@ import (
 	"openped/hsm"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
+	"openped/usbped"
 )
 
 // counters count what happens, for status and metrics. Nothing is waited for
@@ -132,6 +133,8 @@ func lossReason(cause *hsm.Error) string {
 		return "broken"
 	case errors.As(cause.Err, &refused):
 		return "unregistered"
+	case errors.Is(cause.Err, usbped.ErrUnplugged):
+		return "ped_lost"
 	case errors.As(cause.Err, &said):
 		switch said.Code {
 		case protocol.LinkErrPEDLost:
