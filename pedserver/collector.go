@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"openped/internal/metrics"
+	"openped/usbped"
 )
 
 // Collector returns the numbers of s, from the same snapshot as show.
@@ -17,6 +18,12 @@ func (s *Server) Collector() prometheus.Collector {
 func (st *Status) emit(e *metrics.Emit) {
 	c := &st.Counters
 	e.Bool("ped_connected", "1 while there is a PED.", st.PED.Connected)
+	for _, s := range usbped.States() {
+		e.Bool("ped_state", "1 for the state that the PED is in.", st.PED.State == s.String(), "state", s.String())
+	}
+	e.Counter("ped_losses_total", "Times that the PED went away.", c.PEDLosses)
+	e.Counter("ped_resets_total", "Resets of the port of a PED that did not answer.", c.PEDResets)
+	e.Gauge("ped_calls_hanging", "Calls to the PED that do not return.", float64(st.PED.Hanging))
 	e.Bool("ped_busy", "1 while a dialogue runs at the PED.", st.PED.Busy)
 	e.Bool("ped_taken", "1 while an HSM host has the PED.", st.Client != nil)
 	e.Counter("connections_total", "Connections of HSM hosts that came in.", c.Connections)

@@ -91,7 +91,7 @@ pedserver_ped_taken 0
 			t.Error(err)
 		}
 		// Every reason is there from the start.
-		if n := testutil.CollectAndCount(c, "pedserver_refusals_total"); n != 13 {
+		if n := testutil.CollectAndCount(c, "pedserver_refusals_total"); n != 16 {
 			t.Errorf("%d reasons", n)
 		}
 		if err := prometheus.NewPedanticRegistry().Register(c); err != nil {

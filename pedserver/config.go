@@ -34,6 +34,7 @@ type Config struct {
 
 	ProofTimeout time.Duration // from ACQUIRE until the HSM has proved itself; default 10 s
 	DeviceWait   time.Duration // for one exchange with the PED; default 3 s
+	FrameWait    time.Duration // for the PED to take a frame; default 20 s
 	ReopenEvery  time.Duration // between attempts to find the PED; default 500 ms
 
 	MaxPending    int // connections without the PED; default 16
@@ -94,6 +95,7 @@ func (c *Config) fill() {
 	c.Live.fill()
 	set(&c.ProofTimeout, 10*time.Second)
 	set(&c.DeviceWait, 3*time.Second)
+	set(&c.FrameWait, 20*time.Second)
 	set(&c.ReopenEvery, 500*time.Millisecond)
 	if c.MaxPending == 0 {
 		c.MaxPending = 16

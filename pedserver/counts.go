@@ -26,11 +26,15 @@ const (
 	refusedNoPED    = "no_ped"
 	refusedPEDMode  = "ped_mode"
 	refusedPaused   = "unproven" // had the PED too long without a proof
+	refusedMute     = "ped_mute"
+	refusedReleased = "ped_released" // given up for other programs
+	refusedUnusable = "ped_unusable" // it cannot be opened
 )
 
 var refusedCodes = map[protocol.LinkErr]string{
 	protocol.LinkErrVersion: refusedVersion, protocol.LinkErrProtocol: refusedProtocol, protocol.LinkErrNoPED: refusedNoPED,
 	protocol.LinkErrPEDMode: refusedPEDMode, protocol.LinkErrTooSlow: refusedPaused,
+	protocol.LinkErrPEDMute: refusedMute, protocol.LinkErrPEDReleased: refusedReleased, protocol.LinkErrPEDUnusable: refusedUnusable,
 }
 
 // Counters are what a Server has counted since its start.
@@ -46,6 +50,9 @@ type Counters struct {
 	FramesFromPED uint64 `json:"framesFromPed"`
 	BytesToPED    uint64 `json:"bytesToPed"`
 	BytesFromPED  uint64 `json:"bytesFromPed"`
+
+	PEDLosses uint64 `json:"pedLosses"` // times that the PED went away
+	PEDResets uint64 `json:"pedResets"` // resets of its port, because it was mute
 
 	Dialogues Histogram `json:"dialogues"` // durations in seconds
 }
@@ -95,6 +102,8 @@ func newCounts() *counts {
 func (c *counts) connected() { c.mu.Lock(); c.c.Connections++; c.mu.Unlock() }
 func (c *counts) probed()    { c.mu.Lock(); c.c.Probes++; c.mu.Unlock() }
 func (c *counts) lent()      { c.mu.Lock(); c.c.Holds++; c.mu.Unlock() }
+func (c *counts) lost()      { c.mu.Lock(); c.c.PEDLosses++; c.mu.Unlock() }
+func (c *counts) reset()     { c.mu.Lock(); c.c.PEDResets++; c.mu.Unlock() }
 func (c *counts) unproven()  { c.mu.Lock(); c.c.Unproven++; c.mu.Unlock() }
 
 func (c *counts) refuse(why string) { c.mu.Lock(); c.c.Refused[why]++; c.mu.Unlock() }

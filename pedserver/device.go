@@ -3,6 +3,7 @@ package pedserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -18,10 +19,13 @@ type ped struct {
 	live   *settings
 	counts *counts
 	log    *slog.Logger
+	calls  *calls
+	waker  waker          // run's own
+	tasks  sync.WaitGroup // what helps run, without the calls themselves
 
 	mu     sync.Mutex
 	dev    usbped.Device      // nil while there is none
-	reason string             // why there is none
+	lack   error              // why there is none
 	state  *protocol.PEDEvent // the last that dev told, nil before the first
 	busy   time.Time          // since when a dialogue runs, zero while none does
 	holder *hold
@@ -30,77 +34,141 @@ type ped struct {
 	dialogues uint32
 
 	looked chan struct{} // closed when it is known whether there is a device
+	seen   []string      // serial numbers of the PEDs that are plugged in
+	tells  bool          // the system tells those
+
+	released bool          // given up for other programs
+	turned   chan struct{} // closed and made anew when that changes
+	closed   chan struct{} // closed when the device of this round is closed; nil while released
 }
 
-// lookTime is how long a question about the PED waits for the first look.
-const lookTime = 2 * time.Second
+// Bounds of what else waits for the device.
+const (
+	// lookTime is how long a question about the PED waits for the first look.
+	lookTime = 2 * time.Second
+	// openWait, resetWait and closeWait are for those calls.
+	openWait  = 2 * usbped.HandshakeTimeout
+	resetWait = 10 * time.Second
+	closeWait = 3 * time.Second
+)
 
-// hold is one connection's use of the device.
-type hold struct {
-	dev      usbped.Device
-	dialogue uint32 // which of dev's it is
-	serve    protocol.Acquired
-	since    time.Time
-	msgs     chan usbped.Message // from the PED
-	lost     chan struct{}       // closed when the device went away
-	done     chan struct{}       // closed when the holder gives it back
-	left     chan struct{}       // closed when the holder's connection has ended
-	free     chan struct{}       // closed when the next may have the device
-}
-
-// grace is how long one who finds the PED taken waits for signs that its holder
-// is going: an HSM host that releases the PED and calls again at once comes on
-// another connection, which may overtake the release.
-const grace = 300 * time.Millisecond
-
-// errBusy says that another connection has the PED.
-type errBusy struct{ since time.Duration }
-
-func (errBusy) Error() string { return "the PED serves another HSM" }
+var errNotLooked = fmt.Errorf("%w: not looked for yet", usbped.ErrNoDevice)
 
 func newPED(cfg *Config, live *settings, counts *counts) *ped {
-	return &ped{cfg: cfg, live: live, counts: counts, log: cfg.Log, reason: "not looked for yet", looked: make(chan struct{})}
+	return &ped{cfg: cfg, live: live, counts: counts, log: cfg.Log, calls: new(calls), lack: errNotLooked,
+		looked: make(chan struct{}), turned: make(chan struct{})}
 }
 
 // look waits until the device has been looked for once: what asks right after
 // the start is to be told the truth.
 func (p *ped) look() {
+	p.mu.Lock()
+	looked := p.looked
+	p.mu.Unlock()
 	select {
-	case <-p.looked:
+	case <-looked:
 	case <-time.After(lookTime):
 	}
 }
 
-// run keeps the device open until ctx ends. A PED that appears is found within
-// ReopenEvery.
+// attempted notes that the device has been looked for.
+func (p *ped) attempted() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.looked:
+	default:
+		close(p.looked)
+	}
+}
+
+// run keeps the device open until ctx ends, but for the time that it is given up.
+// A PED that appears is found within ReopenEvery.
 func (p *ped) run(ctx context.Context) {
-	first := sync.OnceFunc(func() { close(p.looked) })
+	defer p.tasks.Wait()
+	go p.watchCables(ctx)
 	for ctx.Err() == nil {
-		dev, err := p.open(ctx)
-		if err != nil {
-			p.setReason(err)
+		p.mu.Lock()
+		released, turned := p.released, p.turned
+		var closed chan struct{}
+		if !released {
+			closed = make(chan struct{})
 		}
-		first()
-		if err == nil {
-			err = p.serve(ctx, dev)
-			p.detach(dev, err)
+		p.closed = closed
+		p.mu.Unlock()
+		var again <-chan time.Time // never, while it is given up
+		if released {
+			p.setLack(errGivenUp)
+			p.attempted()
+		} else {
+			p.round(ctx, turned)
+			close(closed)
+			again = time.After(p.cfg.ReopenEvery)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(p.cfg.ReopenEvery):
+		case <-turned:
+		case <-again:
 		}
 	}
 }
 
-func (p *ped) open(ctx context.Context) (usbped.Device, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*usbped.HandshakeTimeout)
-	defer cancel()
-	dev, err := p.cfg.Opener.Open(ctx)
+// round opens the device and keeps it open for as long as that goes, or until it
+// is given up.
+func (p *ped) round(ctx context.Context, turned <-chan struct{}) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.tasks.Go(func() {
+		select {
+		case <-turned:
+			cancel(errGivenUp)
+		case <-ctx.Done():
+		}
+	})
+	dev, err := p.open(ctx)
 	if err != nil {
+		p.setLack(p.wake(ctx, err))
+		p.attempted()
+		return
+	}
+	p.attempted()
+	begun := time.Now()
+	err = p.serve(ctx, dev)
+	p.waker.served(time.Since(begun))
+	p.detach(dev, err)
+}
+
+func (p *ped) open(ctx context.Context) (usbped.Device, error) {
+	if p.calls.now() >= maxHung {
+		return nil, errHung
+	}
+	octx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	opened := make(chan usbped.Device, 1)
+	err := p.calls.do(octx, func(ctx context.Context) error {
+		dev, err := p.cfg.Opener.Open(ctx)
+		if err == nil {
+			opened <- dev
+		}
+		return err
+	}, func() {
+		select {
+		case dev := <-opened:
+			_ = dev.Close()
+		default:
+		}
+	})
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("%w: opening it takes too long", usbped.ErrMute)
+	case err != nil:
 		return nil, err
 	}
+	dev := <-opened
 	p.mu.Lock()
-	p.dev, p.reason, p.state, p.busy, p.dialogues = dev, "", nil, time.Time{}, 0
+	p.dev, p.lack, p.state, p.busy, p.dialogues = dev, nil, nil, time.Time{}, 0
 	p.mu.Unlock()
 	p.pace()
 	i := dev.Info()
@@ -122,10 +190,7 @@ func (p *ped) pace() {
 func (p *ped) serve(ctx context.Context, dev usbped.Device) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	defer cancel(nil)
-	watch.Go(func() {
+	p.tasks.Go(func() {
 		t := time.NewTicker(time.Second)
 		defer t.Stop()
 		for {
@@ -134,29 +199,32 @@ func (p *ped) serve(ctx context.Context, dev usbped.Device) error {
 				return
 			case <-t.C:
 			}
-			if err := bounded(ctx, usbped.PongTimeout+time.Second, dev.Ping); err != nil {
+			if err := p.calls.within(ctx, usbped.PongTimeout+time.Second, dev.Ping); err != nil {
 				cancel(err)
 				return
 			}
 		}
 	})
-	for {
-		m, err := dev.Recv(ctx)
-		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				err = cause
+	err := p.calls.do(ctx, func(ctx context.Context) error {
+		for {
+			m, err := dev.Recv(ctx)
+			if err != nil {
+				return err
 			}
-			return err
+			p.deliver(ctx, dev, m)
 		}
-		p.deliver(dev, m)
+	}, nil)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
 	}
+	return err
 }
 
 // deliver gives a message to the holder, if there is one; what nobody waits for
 // is dropped.
-func (p *ped) deliver(dev usbped.Device, m usbped.Message) {
+func (p *ped) deliver(ctx context.Context, dev usbped.Device, m usbped.Message) {
 	p.mu.Lock()
-	if m.Event != nil {
+	if m.Event != nil && p.dev == dev {
 		e := *m.Event
 		p.state = &e
 		p.dialogue(e.Busy)
@@ -169,6 +237,7 @@ func (p *ped) deliver(dev usbped.Device, m usbped.Message) {
 	select {
 	case h.msgs <- m:
 	case <-h.done:
+	case <-ctx.Done():
 	}
 }
 
@@ -184,6 +253,8 @@ func (p *ped) dialogue(busy bool) {
 	}
 }
 
+// detach ends the use of a device. Its holder learns of that before anything is
+// waited for.
 func (p *ped) detach(dev usbped.Device, err error) {
 	p.mu.Lock()
 	p.dev, p.state = nil, nil
@@ -194,24 +265,50 @@ func (p *ped) detach(dev usbped.Device, err error) {
 		p.holder = nil
 	}
 	p.mu.Unlock()
-	_ = dev.Close()
-	if !errors.Is(err, context.Canceled) {
+	if !wanted(err) {
+		p.counts.lost()
 		p.log.Warn("PED lost", "err", err)
 	}
-	p.setReason(err)
+	p.setLack(err)
+	p.close(dev)
 }
 
-func (p *ped) setReason(err error) {
+// close gives the device back to the system.
+func (p *ped) close(dev usbped.Device) {
+	err := p.calls.within(context.Background(), closeWait, func(context.Context) error { return dev.Close() })
+	if err != nil {
+		p.log.Warn("PED could not be closed", "err", err)
+	}
+}
+
+// wanted reports whether it is this side that ended the use of the device.
+func wanted(err error) bool { return errors.Is(err, context.Canceled) || errors.Is(err, errGivenUp) }
+
+// setLack notes why there is no device.
+func (p *ped) setLack(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := err.Error()
-	if hint := usbped.Hint(err); hint != "" {
-		r += "; " + hint
+	if p.dev != nil || errors.Is(err, context.Canceled) {
+		return
 	}
-	if r != p.reason {
-		p.reason = r
-		if p.dev == nil && !errors.Is(err, context.Canceled) {
-			p.log.Info("no PED", "device", p.cfg.Opener.String(), "reason", r)
+	if p.lack == nil || p.lack.Error() != err.Error() {
+		p.log.Info("no PED", "device", p.cfg.Opener.String(), "state", lackState(err).String(), "reason", err, "hint", usbped.Hint(err))
+	}
+	p.lack = err
+}
+
+// watchCables keeps a list of the PEDs that are plugged in, where the system
+// tells. It may hang with the system: nobody waits for it.
+func (p *ped) watchCables(ctx context.Context) {
+	l, ok := p.cfg.Opener.(usbped.Lister)
+	for ok && ctx.Err() == nil {
+		serials, tells := l.Serials()
+		p.mu.Lock()
+		p.seen, p.tells = serials, tells
+		p.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(p.cfg.ReopenEvery):
 		}
 	}
 }
@@ -233,83 +330,4 @@ func (p *ped) probe() protocol.Probed {
 		r.Busy = max(1, uint32(time.Since(p.holder.since)/time.Second))
 	}
 	return r
-}
-
-// freed waits for a holder that is going, until the PED is idle. It reports
-// false for one that stays, or when ctx ends.
-func (p *ped) freed(ctx context.Context, h *hold) bool {
-	going := time.NewTimer(grace)
-	defer going.Stop()
-	select {
-	case <-h.left:
-	case <-h.free:
-	case <-going.C:
-		return false
-	case <-ctx.Done():
-		return false
-	}
-	idle := time.NewTimer(p.cfg.DeviceWait + grace) // longer than release may take
-	defer idle.Stop()
-	select {
-	case <-h.free:
-		return true
-	case <-idle.C:
-	case <-ctx.Done():
-	}
-	return false
-}
-
-// take lends the device. The error is a protocol.Error, or errBusy and then the
-// hold is the present holder's.
-func (p *ped) take() (*hold, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.holder != nil:
-		return p.holder, errBusy{time.Since(p.holder.since)}
-	case p.dev == nil:
-		return nil, protocol.Error{Code: protocol.LinkErrNoPED}
-	case p.state != nil && p.state.Mode != protocol.PEDModeRemote && p.state.Mode != protocol.PEDModePair:
-		return nil, protocol.Error{Code: protocol.LinkErrPEDMode}
-	}
-	i := p.dev.Info()
-	p.holder = &hold{
-		dev:      p.dev,
-		dialogue: p.dialogues,
-		serve:    protocol.Acquired{Serial: i.Serial, Firmware: i.Firmware, Software: i.Software},
-		since:    time.Now(),
-		msgs:     make(chan usbped.Message),
-		lost:     make(chan struct{}),
-		done:     make(chan struct{}),
-		left:     make(chan struct{}),
-		free:     make(chan struct{}),
-	}
-	return p.holder, nil
-}
-
-// release takes the device back and makes the PED idle: whoever asked its
-// custodian for something is gone. Until that is done the PED stays taken. A
-// PED that does not obey is closed, and opened afresh by run.
-func (p *ped) release(h *hold) {
-	close(h.done)
-	select {
-	case <-h.lost:
-		return
-	default:
-	}
-	err := bounded(context.Background(), p.cfg.DeviceWait, h.dev.Cancel)
-	if err != nil {
-		p.log.Warn("PED does not go idle, opening it again", "err", err)
-		_ = h.dev.Close()
-	}
-	p.mu.Lock()
-	if err != nil && p.dev == h.dev {
-		p.dev, p.reason = nil, "did not go idle, is being opened again" // not for the next holder
-	}
-	if p.holder == h {
-		p.dialogues++
-		p.holder = nil
-		close(h.free)
-	}
-	p.mu.Unlock()
 }

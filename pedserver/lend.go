@@ -20,7 +20,7 @@ func (s *Server) lend(ctx context.Context, l *link, who caller, hello protocol.H
 	s.quiet.Say(slog.LevelInfo, who.from, "HSM host has the PED", append(who.about(), "hsm", meta.serial, "software", meta.software)...)
 	var proven bool
 	if reason = l.send(h.serve); reason == nil {
-		ses := &session{cfg: &s.cfg, live: &s.live, counts: s.counts, log: s.log.With("from", who.addr, "hsm", meta.serial), link: l, hold: h, meta: meta,
+		ses := &session{cfg: &s.cfg, live: &s.live, counts: s.counts, calls: s.ped.calls, log: s.log.With("from", who.addr, "hsm", meta.serial), link: l, hold: h, meta: meta,
 			stay: who.called,
 			// Not only at the end: the next call may come before that.
 			proved:    func() { s.limits.Proved(who.from) },

@@ -291,7 +291,7 @@ func TestPeerReleaseOfSlowPED(t *testing.T) {
 				t.Fatal("the HSM host hears nothing")
 			}
 		}
-		if e := want[protocol.Error](h); e.Code != protocol.LinkErrNoPED || time.Since(begin) < 2*time.Second {
+		if e := want[protocol.Error](h); e.Code != protocol.LinkErrPEDMute || time.Since(begin) < 2*time.Second {
 			t.Errorf("%v after %v", e, time.Since(begin))
 		}
 	})

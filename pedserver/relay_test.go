@@ -222,7 +222,10 @@ func (m *mute) Recv(ctx context.Context) (usbped.Message, error) {
 	return usbped.Message{}, ctx.Err()
 }
 func (m *mute) Ping(ctx context.Context) error {
-	time.Sleep(usbped.PongTimeout)
+	select {
+	case <-time.After(usbped.PongTimeout):
+	case <-ctx.Done():
+	}
 	return usbped.ErrUnplugged
 }
 

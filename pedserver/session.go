@@ -20,6 +20,7 @@ type session struct {
 	cfg    *Config
 	live   *settings
 	counts *counts
+	calls  *calls
 	log    *slog.Logger
 	link   *link
 	hold   *hold
@@ -85,10 +86,7 @@ func (s *session) fromHost(ctx context.Context) error {
 			s.meta.frame(time.Now())
 			s.counts.toPED(len(b.Bytes))
 			s.log.Log(ctx, logs.LevelTrace, "frame to PED", "bytes", len(b.Bytes))
-			// Not under ctx: a frame that the end of the session cuts in half would
-			// take the PED with it.
-			err = bounded(context.WithoutCancel(ctx), s.cfg.DeviceWait, func(ctx context.Context) error { return s.hold.dev.Send(ctx, b.Bytes) })
-			if err != nil {
+			if err := s.toPED(ctx, b.Bytes); err != nil {
 				s.log.Warn("PED does not take a frame", "err", err)
 				return errors.Join(errDevice, protocol.Error{Code: protocol.LinkErrPEDLost})
 			}
@@ -107,10 +105,22 @@ func (s *session) fromHost(ctx context.Context) error {
 	}
 }
 
-func bounded(ctx context.Context, d time.Duration, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, d)
+// toPED sends one frame. A slow PED may take its time, which its own flow control
+// and the pings bound. When the session ends the frame gets a while more: one that
+// is cut in half could take the PED with it.
+func (s *session) toPED(ctx context.Context, frame []byte) error {
+	sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.FrameWait)
 	defer cancel()
-	return f(ctx)
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-s.hold.lost:
+			cancel()
+		default:
+			time.AfterFunc(s.cfg.DeviceWait, cancel)
+		}
+	})
+	defer stop()
+	return s.calls.do(sctx, func(ctx context.Context) error { return s.hold.dev.Send(ctx, frame) }, nil)
 }
 
 // fromPED carries what the PED says to the HSM host and keeps the clocks: ping,
@@ -135,6 +145,8 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 			return proven, err
 		case <-s.hold.lost:
 			return proven, protocol.Error{Code: protocol.LinkErrPEDLost}
+		case <-s.hold.ended:
+			return proven, errTakenAway
 		case <-proof.C:
 			return proven, protocol.Error{Code: protocol.LinkErrTooSlow}
 		case <-idle.C:

@@ -7,6 +7,7 @@ import (
 
 	"openped/internal/cmdline"
 	"openped/protocol"
+	"openped/usbped"
 )
 
 // Show prints the status in the vendor's form, which scripts read. Lines that
@@ -42,8 +43,17 @@ func (st Status) Show(w io.Writer) {
 	if st.PED.Mode != "" && st.PED.Mode != protocol.PEDModeRemote.String() {
 		p("  Ped2 Mode:                %s", st.PED.Mode)
 	}
-	if !st.PED.Connected && st.PED.Reason != "" {
-		p("  Ped2 Disconnect Reason:   %s", cmdline.Printable(st.PED.Reason))
+	switch remedy := st.PED.Remedy; {
+	case st.PED.Connected && st.PED.State == usbped.StateWrongMode.String():
+		p("  Ped2 Remedy:              %s", remedy)
+	case !st.PED.Connected && st.PED.Reason != "":
+		if remedy != "" {
+			remedy = "; " + remedy
+		}
+		p("  Ped2 Disconnect Reason:   %s", cmdline.Printable(st.PED.Reason+remedy))
+	}
+	if n := len(st.PED.Devices); n > 1 || n == 1 && !st.PED.Connected {
+		p("  Ped2 Devices:             %s", cmdline.Printable(strings.Join(st.PED.Devices, ", ")))
 	}
 	p("")
 	if c := st.Client; c == nil {

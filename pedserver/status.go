@@ -1,10 +1,12 @@
 package pedserver
 
 import (
+	"errors"
 	"sync"
 	"time"
 
 	"openped/protocol"
+	"openped/usbped"
 )
 
 // client is what is known and counted of the connection that has the PED.
@@ -126,7 +128,11 @@ type LinkStatus struct {
 // PEDStatus is the PED's part of Status.
 type PEDStatus struct {
 	Connected bool     `json:"connected"`
-	Reason    string   `json:"reason,omitempty"` // why not connected
+	State     string   `json:"state"`             // a word of usbped.State
+	Reason    string   `json:"reason,omitempty"`  // why not connected
+	Remedy    string   `json:"remedy,omitempty"`  // what to do about the state
+	Devices   []string `json:"devices"`           // serials of the PEDs that are plugged in
+	Hanging   int      `json:"hanging,omitempty"` // calls to the PED that do not return
 	Serial    string   `json:"serial,omitempty"`
 	Firmware  string   `json:"firmware,omitempty"`
 	Software  bool     `json:"software,omitempty"`
@@ -196,11 +202,14 @@ func (a *appliance) status(now time.Time) LinkStatus {
 func (p *ped) status() PEDStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	st := PEDStatus{Devices: p.devices(), RPKs: []string{}, Hanging: p.calls.now()}
 	if p.dev == nil {
-		return PEDStatus{Reason: p.reason, RPKs: []string{}}
+		st.State, st.Reason, st.Remedy = lackState(p.lack).String(), p.lack.Error(), usbped.Hint(p.lack)
+		return st
 	}
-	i := p.dev.Info()
-	st := PEDStatus{Connected: true, Serial: i.Serial, Firmware: i.Firmware, Software: i.Software, RPKs: []string{}}
+	i, state := p.dev.Info(), p.present()
+	st.Connected, st.State, st.Remedy = true, state.String(), state.Remedy()
+	st.Serial, st.Firmware, st.Software = i.Serial, i.Firmware, i.Software
 	if p.state != nil {
 		st.Mode, st.Busy = p.state.Mode.String(), p.state.Busy
 		for _, k := range p.state.RPKs {
@@ -208,6 +217,41 @@ func (p *ped) status() PEDStatus {
 		}
 	}
 	return st
+}
+
+// present is the state of a PED that is there.
+func (p *ped) present() usbped.State {
+	switch {
+	case p.holder != nil:
+		return usbped.StateBusy
+	case p.wrongMode():
+		return usbped.StateWrongMode
+	case p.state != nil && p.state.Busy:
+		return usbped.StateBusy
+	}
+	return usbped.StateReady
+}
+
+// lackState is the state for why there is no PED.
+func lackState(err error) usbped.State {
+	if errors.Is(err, errGivenUp) {
+		return usbped.StateReleased
+	}
+	return usbped.StateOf(err)
+}
+
+// devices returns the serial numbers of the PEDs that are known to be plugged in.
+func (p *ped) devices() []string {
+	var several *usbped.SeveralError
+	switch {
+	case p.tells:
+		return append([]string{}, p.seen...)
+	case p.dev != nil:
+		return []string{p.dev.Info().Serial}
+	case errors.As(p.lack, &several):
+		return append([]string{}, several.Serials...)
+	}
+	return []string{}
 }
 
 // ProtocolVersion is the link's version in the vendor's form.

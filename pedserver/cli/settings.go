@@ -39,9 +39,9 @@ var table = slices.Concat(setting.Table{
 	{Name: "configfile", Value: "file", Kind: setting.Path,
 		Usage: "the configuration file", In: slices.Concat(inModes, []string{"reload"}, inChange, inLists)},
 
-	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: checkDevice, Abs: absDevice,
+	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: usbped.CheckDevice, Abs: usbped.AbsDevice,
 		Usage: "the PED: usb (the only one), usb:SERIAL, or unix:PATH", In: inServer},
-	{Name: "usbid", Key: "UsbID", Value: "vvvv:pppp", Kind: setting.Text, Check: checkUSBID,
+	{Name: "usbid", Key: "UsbID", Value: "vvvv:pppp", Kind: setting.Text, Check: usbped.CheckUSBID,
 		Usage: "look at USB devices with these ids only (any)", In: inServer},
 	{Name: "ip", Key: "IP", Value: "address", Kind: setting.Text, Many: true, Check: setting.CheckHost,
 		Usage: "listen here only; may be repeated. In register: the appliance", In: slices.Concat(inServer, []string{"appliance register"})},
@@ -72,20 +72,6 @@ var table = slices.Concat(setting.Table{
 	linkcmd.Settings([]string{"appliance register", "administrator register"}, inRemote, inServer),
 )
 
-func checkDevice(v string) error {
-	if _, ok := usbped.ParseDevice(v, nil); !ok {
-		return fmt.Errorf("%s is not a device; write usb, usb:SERIAL, or unix:PATH with the socket of softped", cmdline.Printable(v))
-	}
-	return nil
-}
-
-func checkUSBID(v string) error {
-	if _, _, ok := usbped.ParseUSBID(v); !ok {
-		return fmt.Errorf("%s is not a pair of USB ids; write vendor:product as 1209:0001", cmdline.Printable(v))
-	}
-	return nil
-}
-
 // opener is how to get at the PED that the settings name.
 func opener(v *setting.Values) usbped.Opener {
 	var usb func(string) usbped.Opener
@@ -94,13 +80,4 @@ func opener(v *setting.Values) usbped.Opener {
 	}
 	o, _ := usbped.ParseDevice(v.Text("peddevice"), usb) // checked when it was read
 	return o
-}
-
-// absDevice keeps a socket's path absolute: the daemon leaves the folder it was
-// started in.
-func absDevice(v, folder string) string {
-	if path, ok := strings.CutPrefix(v, "unix:"); ok && !filepath.IsAbs(path) {
-		return "unix:" + filepath.Join(folder, path)
-	}
-	return v
 }
