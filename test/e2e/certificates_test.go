@@ -422,8 +422,8 @@ func TestCertificates(t *testing.T) {
 		})
 	})
 	t.Run("pedclient listens", func(t *testing.T) {
-		port := freePort(t)
-		l := lab.New(t, lab.Options{ClientFlags: []string{"-listenip", "127.0.0.1", "-listenport", strconv.Itoa(port)}})
+		l := lab.New(t, lab.Options{ClientFlags: []string{"-listenip", "127.0.0.1"}})
+		port := l.LinkPort
 		identity(t, l, "pedclient")
 		w.register(t, l, "pedclient", "pedClient.conf", "pedserver", linkid.PEDServer)
 		l.StartClient()
@@ -438,7 +438,7 @@ func TestCertificates(t *testing.T) {
 		w.listened(t, admin, l.Path("pedclient.log"), "http/1.1")
 	})
 	t.Run("pedclient calls", func(t *testing.T) {
-		l := lab.New(t, lab.Options{From: prepared(t), ClientFlags: []string{"-listenip", "127.0.0.1", "-listenport", strconv.Itoa(freePort(t))}})
+		l := lab.New(t, lab.Options{From: prepared(t), ClientFlags: []string{"-listenip", "127.0.0.1"}})
 		at, port := listen(t)
 		identity(t, l, "pedclient")
 		w.register(t, l, "pedclient", "pedClient.conf", "pedserver", linkid.PEDServer)
