@@ -157,6 +157,10 @@ func (h *client) unlink(victim uint32) chan returned {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seq += 2
+	if h.lost != nil {
+		close(answer)
+		return answer
+	}
 	h.waiting[h.seq] = answer
 	_, _ = h.c.Write(be(uint32(2), h.seq, uint32(0x10002), uint32(0), uint32(0), victim, make([]byte, 24)))
 	return answer
@@ -187,41 +191,59 @@ func (h *client) configure(t testing.TB) {
 	}
 }
 
-// port is a usbped.HostPort over the client.
-type port struct{ h *client }
+// port is a usbped.HostPort over the client: what a host program has in hand.
+type port struct {
+	h      *client
+	closed chan struct{}
+	once   sync.Once
+}
 
-var _ usbped.HostPort = port{}
+var _ usbped.HostPort = (*port)(nil)
 
-func (p port) Read(b []byte) (int, error)      { return p.in(2, b) }
-func (p port) ReadEvent(b []byte) (int, error) { return p.in(3, b) }
-func (p port) Close() error                    { return p.h.c.Close() }
+func (h *client) port() *port { return &port{h: h, closed: make(chan struct{})} }
+
+func (p *port) Read(b []byte) (int, error)      { return p.in(2, b) }
+func (p *port) ReadEvent(b []byte) (int, error) { return p.in(3, b) }
+
+func (p *port) Write(b []byte) (int, error) {
+	r, err := p.transfer(1, false, b, 0)
+	return r.n, err
+}
+
+// Close ends the program, not the cable.
+func (p *port) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
 
 // Reset is what the other side sees of one: the device is configured again.
-func (p port) Reset() error {
+func (p *port) Reset() error {
 	_, status := p.h.control(0, 9, 1, 0, 0)
 	return failed(status)
 }
 
-func (p port) in(endpoint uint32, b []byte) (int, error) {
+func (p *port) in(endpoint uint32, b []byte) (int, error) {
 	for {
-		_, answer := p.h.submit(endpoint, true, [8]byte{}, nil, len(b))
-		r, ok := <-answer
-		if !ok {
-			return 0, usbped.ErrUnplugged
-		}
-		if r.status != 0 || r.n > 0 {
-			return copy(b, r.data), failed(r.status)
+		r, err := p.transfer(endpoint, true, nil, len(b))
+		if err != nil || r.n > 0 {
+			return copy(b, r.data), err
 		}
 	}
 }
 
-func (p port) Write(b []byte) (int, error) {
-	_, answer := p.h.submit(1, false, [8]byte{}, b, 0)
-	r, ok := <-answer
-	if !ok {
-		return 0, usbped.ErrUnplugged
+// transfer takes the transfer back if the port is closed meanwhile.
+func (p *port) transfer(endpoint uint32, in bool, data []byte, room int) (returned, error) {
+	seq, answer := p.h.submit(endpoint, in, [8]byte{}, data, room)
+	select {
+	case r, ok := <-answer:
+		if !ok {
+			return r, usbped.ErrUnplugged
+		}
+		return r, failed(r.status)
+	case <-p.closed:
+		<-p.h.unlink(seq)
+		return returned{}, usbped.ErrClosed
 	}
-	return r.n, failed(r.status)
 }
 
 func failed(status int32) error {
