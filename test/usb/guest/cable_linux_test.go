@@ -68,7 +68,30 @@ func (d device) pull() error {
 	if err != nil {
 		return fmt.Errorf("%s: on no port that can be pulled", d)
 	}
-	return os.WriteFile(filepath.Join(vhci, "detach"), []byte(strconv.Itoa(port-1)), 0)
+	return detach(port - 1)
+}
+
+// detach pulls whatever is on a port of the virtual host controller.
+func detach(port int) error {
+	return os.WriteFile(filepath.Join(vhci, "detach"), []byte(strconv.Itoa(port)), 0)
+}
+
+// ports returns the ports of high speed of the virtual host controller that are
+// free, and how many are not.
+func ports() (free []int, taken int) {
+	status, _ := os.ReadFile(filepath.Join(vhci, "status"))
+	for line := range strings.SplitSeq(string(status), "\n") {
+		f := strings.Fields(line)
+		if len(f) < 3 || f[0] != "hs" {
+			continue
+		}
+		if n, err := strconv.Atoi(f[1]); err == nil && f[2] == "004" {
+			free = append(free, n)
+		} else {
+			taken++
+		}
+	}
+	return free, taken
 }
 
 const vhci = "/sys/devices/platform/vhci_hcd.0"

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -134,19 +133,8 @@ func importDevice(c net.Conn) (speed uint32, err error) {
 // attach puts a socket on a free port of the virtual host controller and returns
 // its other end.
 func attach(speed uint32) (net.Conn, error) {
-	status, err := os.ReadFile(filepath.Join(vhci, "status"))
-	if err != nil {
-		return nil, err
-	}
-	port := ""
-	for line := range strings.SplitSeq(string(status), "\n") {
-		if f := strings.Fields(line); len(f) > 2 && f[0] == "hs" && f[2] == "004" {
-			port = f[1]
-			break
-		}
-	}
-	n, err := strconv.Atoi(port)
-	if err != nil {
+	free, _ := ports()
+	if len(free) == 0 {
 		return nil, errors.New("no port is free")
 	}
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -156,7 +144,7 @@ func attach(speed uint32) (net.Conn, error) {
 	ours, theirs := os.NewFile(uintptr(fds[0]), "relay"), os.NewFile(uintptr(fds[1]), "relay")
 	defer ours.Close()
 	defer theirs.Close()
-	line := fmt.Sprintf("%d %d %d %d", n, theirs.Fd(), 1<<16|2, speed)
+	line := fmt.Sprintf("%d %d %d %d", free[0], theirs.Fd(), 1<<16|2, speed)
 	if err := os.WriteFile(filepath.Join(vhci, "attach"), []byte(line), 0); err != nil {
 		return nil, err
 	}

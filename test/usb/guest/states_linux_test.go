@@ -129,7 +129,7 @@ func TestF12_AnOrdinaryUserByTheRule(t *testing.T) {
 	})
 	must(t, vhciCable{}.plug(l.PED()))
 	plugged(t, l, serial(t, l))
-	showSays(t, member, "connected", serial(t, l))
+	showSays(t, member, "Connection Status:   Connected")
 	showSays(t, stranger, "no permission to open the PED")
 }
 
