@@ -8,11 +8,13 @@ import (
 
 	"openped/internal/secret"
 	"openped/pedclient/cli"
+	"openped/usbped/libusb"
 )
 
 func main() {
 	if err := secret.DisableDumps(); err != nil {
 		fmt.Fprintln(os.Stderr, "pedclient: warning: core dumps can not be switched off:", err)
 	}
+	cli.USB = libusb.Open
 	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr))
 }

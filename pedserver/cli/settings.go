@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"openped/certs/linkid/linkcmd"
-	"openped/internal/cmdline"
 	"openped/internal/daemon"
 	"openped/internal/setting"
 	"openped/pedserver"
