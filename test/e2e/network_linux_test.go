@@ -71,6 +71,14 @@ func TestF16_FirewallIsNamed(t *testing.T) {
 		t.Errorf("it was said after %v", d)
 	}
 	says(t, out, deskAddr, "1503", "firewall")
+	if out, err := l.Run("pedclient", "-mode", "setid", "-id", "16", "-id_ip", deskAddr, "-id_port", "1503"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := l.Run("pedclient", "-mode", "testid", "-id", "16")
+	if lab.ExitCode(err) != failed {
+		t.Errorf("testid: %v\n%s", err, out)
+	}
+	says(t, out, deskAddr, "1503", "firewall")
 	o.desk.Open(usualPort)
 	l.Must(connectTo(deskAddr), lab.People{})
 	l.Must(login, lab.Everybody())
@@ -155,6 +163,11 @@ func TestF18_TwoNetworks(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, fmt.Sprint(st.Listening), deskAddr+":1503", "10.48.0.1:1503")
+	show, err := l.Run("pedserver", "-mode", "show")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(t, show, deskAddr+":1503", "10.48.0.1:1503")
 }
 
 // F-19: when the workstation's address changes, as with every VPN, PEDserver has
