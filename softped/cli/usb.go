@@ -17,6 +17,7 @@ import (
 	"openped/softped/back/functionfs"
 	"openped/softped/back/usbdev"
 	"openped/softped/back/usbip"
+	"openped/usbped"
 )
 
 // usbOptions say which USB cable the PED is at: none, or one of three.
@@ -63,9 +64,13 @@ func (u *usbOptions) setController(v string) error {
 	return nil
 }
 
-func (u *usbOptions) setIDs(v string) (err error) {
-	u.vendor, u.product, err = usbdev.ParseIDs(v)
-	return err
+func (u *usbOptions) setIDs(v string) error {
+	vendor, product, ok := usbped.ParseUSBID(v)
+	if !ok || vendor == 0 {
+		return fmt.Errorf("must be vendor and product id, each of four hexadecimal digits: %04x:%04x", usbdev.DefaultVendor, usbdev.DefaultProduct)
+	}
+	u.vendor, u.product = vendor, product
+	return nil
 }
 
 // check refuses what does not go together.
@@ -145,7 +150,7 @@ func (u *usbOptions) offer(end *hostEnd, s *usbip.Server) error {
 		return cmdline.Failed(fmt.Errorf("cannot listen: %w", err), "give -usbip another address or port, or stop the usbipd that has it")
 	}
 	ports := end.serve
-	end.close = func() { l.Close() }
+	end.cable, end.close = s, func() { l.Close() }
 	end.serve = func(ctx context.Context) error {
 		ctx, stop := context.WithCancel(ctx)
 		served := make(chan struct{})

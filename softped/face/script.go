@@ -55,7 +55,7 @@ type Cable interface {
 	Unplug() error
 }
 
-var errNoCable = errors.New("there is no USB cable here to pull: start softped with -vhci or -gadget")
+var errNoCable = errors.New("there is no USB cable here to pull: start softped with -usbip, -vhci or -gadget")
 
 // Run takes commands from in until it ends (nil), says "quit" (ErrQuit), or ctx
 // ends. A command that waits is given up with ctx.

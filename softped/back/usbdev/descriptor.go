@@ -3,6 +3,8 @@ package usbdev
 import (
 	"encoding/binary"
 	"unicode/utf16"
+
+	"openped/usbped"
 )
 
 // Speed is how fast the bus is, as the Linux kernel numbers it.
@@ -102,7 +104,7 @@ func configuration(kind byte, s Speed) []byte {
 
 // Function returns the descriptors of the interface and its endpoints.
 func Function(s Speed) []byte {
-	b := []byte{9, typeInterface, 0, 0, 3, Class, SubClass, Protocol, 0}
+	b := []byte{9, typeInterface, 0, 0, 3, usbped.USBClass, usbped.USBSubclass, usbped.USBProtocol, 0}
 	b = endpointDescriptor(b, OutAddress, bulk, s.BulkPacket(), 0)
 	b = endpointDescriptor(b, InAddress, bulk, s.BulkPacket(), 0)
 	interval := byte(eventEveryMs) // milliseconds

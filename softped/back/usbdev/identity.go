@@ -1,23 +1,13 @@
 package usbdev
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
 	"openped/usbped"
 )
 
-// What tells a PED from other devices, whatever its ids are.
-const (
-	Class    = 0xff // vendor specific
-	SubClass = 0x50
-	Protocol = 0x01
-
-	// ProductName begins the product string.
-	ProductName  = "Open Remote PED"
-	manufacturer = "openped"
-)
+const manufacturer = "openped"
 
 // The ids of a PED that was given no others. 1209:0001 is for tests
 // (https://pid.codes): who sells a PED needs ids of its own.
@@ -39,7 +29,7 @@ func IdentityOf(i usbped.Info, vendor, product uint16) Identity {
 	if vendor == 0 && product == 0 {
 		vendor, product = DefaultVendor, DefaultProduct
 	}
-	name := ProductName
+	name := usbped.USBProduct
 	if i.Software {
 		name += " (software)"
 	}
@@ -65,15 +55,4 @@ func release(firmware string) uint16 {
 		}
 	}
 	return v
-}
-
-// ParseIDs reads "vvvv:pppp", two numbers of four hexadecimal digits.
-func ParseIDs(s string) (vendor, product uint16, err error) {
-	v, p, ok := strings.Cut(s, ":")
-	vn, verr := strconv.ParseUint(v, 16, 16)
-	pn, perr := strconv.ParseUint(p, 16, 16)
-	if !ok || len(v) != 4 || len(p) != 4 || verr != nil || perr != nil || vn == 0 {
-		return 0, 0, fmt.Errorf("must be vendor and product id, each of four hexadecimal digits: %04x:%04x", DefaultVendor, DefaultProduct)
-	}
-	return uint16(vn), uint16(pn), nil
 }

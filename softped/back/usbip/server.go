@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
+	"openped/internal/strangers"
 	"openped/softped/back/usbdev"
 )
 
@@ -30,13 +32,60 @@ type Server struct {
 	Allow []netip.Prefix // who may come, beside this computer
 	Log   *slog.Logger
 
-	taken chan struct{}
+	mu     sync.Mutex
+	host   context.CancelFunc // who has the device; nil: nobody
+	pulled bool               // not offered
+}
+
+// Plug offers the device, as at first.
+func (s *Server) Plug() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pulled = false
+	return nil
+}
+
+// Unplug takes the device from who has it, and offers it no more.
+func (s *Server) Unplug() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pulled = true
+	if s.host != nil {
+		s.host()
+	}
+	return nil
+}
+
+// take gives the device to a host.
+func (s *Server) take(host context.CancelFunc) (status uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.pulled:
+		return statusNone
+	case s.host != nil:
+		return statusBusy
+	}
+	s.host = host
+	return statusDone
+}
+
+func (s *Server) free() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.host == nil && !s.pulled
+}
+
+func (s *Server) giveBack() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.host = nil
 }
 
 // Serve answers callers until ctx ends or the listener fails; then it closes the
 // listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	s.taken = make(chan struct{}, 1)
+	quiet := strangers.NewQuiet(s.Log)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
@@ -57,9 +106,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			}
 			continue
 		}
-		if !s.allowed(c) {
-			s.Log.Warn("USB/IP caller refused", "address", c.RemoteAddr().String())
-			c.Close()
+		if addr := strangers.AddrOf(c.RemoteAddr()); !s.allowed(addr) {
+			quiet.Say(slog.LevelWarn, addr, "USB/IP caller refused", "address", addr)
+			strangers.Abort(c)
 			continue
 		}
 		select {
@@ -74,21 +123,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-func (s *Server) allowed(c net.Conn) bool {
-	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return false
-	}
-	addr := a.Addr().Unmap().WithZone("")
-	if addr.IsLoopback() {
-		return true
-	}
-	for _, p := range s.Allow {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+func (s *Server) allowed(a netip.Addr) bool {
+	return a.IsLoopback() || slices.ContainsFunc(s.Allow, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // answer does the one operation of a connection.
@@ -103,7 +139,7 @@ func (s *Server) answer(ctx context.Context, c net.Conn) {
 	}
 	switch code {
 	case opDevlist:
-		_, _ = c.Write(devlist(s.ID, s.Speed, len(s.taken) == 0))
+		_, _ = c.Write(devlist(s.ID, s.Speed, s.free()))
 	case opImport:
 		var wanted [busIDSize]byte
 		if _, err := io.ReadFull(c, wanted[:]); err != nil {
@@ -119,13 +155,13 @@ func (s *Server) lend(ctx context.Context, c net.Conn, wanted [busIDSize]byte) {
 		_, _ = c.Write(opReply(opImport, statusNone).Bytes())
 		return
 	}
-	select {
-	case s.taken <- struct{}{}:
-		defer func() { <-s.taken }()
-	default:
-		_, _ = c.Write(opReply(opImport, statusBusy).Bytes())
+	ctx, pull := context.WithCancel(ctx)
+	defer pull()
+	if status := s.take(pull); status != statusDone {
+		_, _ = c.Write(opReply(opImport, status).Bytes())
 		return
 	}
+	defer s.giveBack()
 	if _, err := c.Write(imported(s.ID, s.Speed)); err != nil {
 		return
 	}

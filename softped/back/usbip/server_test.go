@@ -150,25 +150,58 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// address is a net.Conn from somewhere.
-type from struct {
-	net.Conn
-	addr net.Addr
-}
-
-func (f from) RemoteAddr() net.Addr { return f.addr }
-
 func TestAllowed(t *testing.T) {
 	s := &Server{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::1/128")}}
 	for addr, want := range map[string]bool{
-		"127.0.0.1": true, "127.8.0.1": true, "::1": true, "::ffff:127.0.0.1": true, "192.0.2.77": true, "::ffff:192.0.2.77": true,
-		"2001:db8::1": true, "192.0.3.1": false, "2001:db8::2": false, "::ffff:10.0.0.1": false, "fe80::1": false,
+		"127.0.0.1": true, "127.8.0.1": true, "::1": true, "192.0.2.77": true, "2001:db8::1": true, "192.0.3.1": false,
+		"2001:db8::2": false, "10.0.0.1": false, "fe80::1": false,
 	} {
-		if got := s.allowed(from{addr: &net.TCPAddr{IP: net.ParseIP(addr), Port: 40000}}); got != want {
+		if got := s.allowed(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: %v", addr, got)
 		}
 	}
-	if (&Server{}).allowed(from{addr: &net.UnixAddr{Name: "x"}}) {
+	if s.allowed(netip.Addr{}) {
 		t.Error("an address that is none was allowed")
+	}
+}
+
+// Pulled at the PED's end: who has it loses it, and nobody gets it until it is
+// plugged in again.
+func TestPulled(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{ID: testID, Speed: usbdev.High, Ports: usbdev.NewPorts(), Log: quiet}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx, l) }()
+	h, _, _ := dialImport(t, l.Addr().String())
+	h.configure(t)
+	if err := s.Unplug(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, status := h.control(0x80, 8, 0, 0, 1); status == -1000 {
+			break
+		}
+	}
+	if _, _, status := dialImport(t, l.Addr().String()); status == 0 {
+		t.Error("imported while pulled")
+	}
+	if err := s.Plug(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); ; {
+		if _, _, status := dialImport(t, l.Addr().String()); status == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("not offered again")
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

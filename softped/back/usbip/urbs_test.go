@@ -216,7 +216,7 @@ func FuzzOperation(f *testing.F) {
 	f.Add(be(uint16(0x0111), uint16(0x8003), uint32(0), []byte("1-1"), make([]byte, 29)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ours, theirs := net.Pipe()
-		s := &Server{ID: testID, Speed: usbdev.High, Ports: usbdev.NewPorts(), Log: quiet, taken: make(chan struct{}, 1)}
+		s := &Server{ID: testID, Speed: usbdev.High, Ports: usbdev.NewPorts(), Log: quiet}
 		done := make(chan struct{})
 		go func() { defer close(done); s.answer(context.Background(), theirs) }()
 		go io.Copy(io.Discard, ours)

@@ -6,6 +6,7 @@ import (
 
 	"openped/internal/wire"
 	"openped/softped/back/usbdev"
+	"openped/usbped"
 )
 
 // Who we are on the bus that is not there. The kernel asks for the device by
@@ -23,20 +24,19 @@ var ErrProtocol = errors.New("not by the rules of USB/IP")
 
 // Operations before a device is imported.
 const (
-	opVersion   = 0x0111
-	opDevlist   = 0x8005
-	opImport    = 0x8003
-	reply       = 0x7fff // mask: a reply has the number of its request without the top bit
-	statusDone  = 0
-	statusBusy  = 2
-	statusNone  = 4
-	busIDSize   = 32
-	pathSize    = 256
-	devicePath  = "/sys/devices/softped/usb1/1-1"
-	opHeadSize  = 8
-	oneDevice   = 1
-	noDevice    = 0
-	interfaceNo = 1
+	opVersion  = 0x0111
+	opDevlist  = 0x8005
+	opImport   = 0x8003
+	reply      = 0x7fff // mask: a reply has the number of its request without the top bit
+	opHeadSize = 8
+
+	statusDone = 0
+	statusBusy = 2
+	statusNone = 4
+
+	busIDSize  = 32
+	pathSize   = 256
+	devicePath = "/sys/devices/softped/usb1/1-1"
 )
 
 // readOp reads the head of an operation.
@@ -77,17 +77,17 @@ func opReply(code uint16, status uint32) *wire.Writer {
 //	interfaces     1    how many the present one has
 func appendDevice(w *wire.Writer, id usbdev.Identity, s usbdev.Speed) {
 	w.Raw(padded(devicePath, pathSize)).Raw(padded(busID, busIDSize)).U32(busNumber).U32(devNumber).U32(uint32(s))
-	w.U16(id.Vendor).U16(id.Product).U16(id.Release).U8(0).U8(0).U8(0).U8(1).U8(1).U8(interfaceNo)
+	w.U16(id.Vendor).U16(id.Product).U16(id.Release).U8(0).U8(0).U8(0).U8(1).U8(1).U8(1)
 }
 
 // devlist answers a request for the list; a PED that is in use is not listed.
 func devlist(id usbdev.Identity, s usbdev.Speed, free bool) []byte {
 	w := opReply(opDevlist, statusDone)
 	if !free {
-		return w.U32(noDevice).Bytes()
+		return w.U32(0).Bytes()
 	}
-	appendDevice(w.U32(oneDevice), id, s)
-	return w.U8(usbdev.Class).U8(usbdev.SubClass).U8(usbdev.Protocol).U8(0).Bytes()
+	appendDevice(w.U32(1), id, s)
+	return w.U8(usbped.USBClass).U8(usbped.USBSubclass).U8(usbped.USBProtocol).U8(0).Bytes()
 }
 
 func imported(id usbdev.Identity, s usbdev.Speed) []byte {
