@@ -199,7 +199,11 @@ func (p *ped) serve(ctx context.Context, dev usbped.Device) error {
 				return
 			case <-t.C:
 			}
+			asked := time.Now()
 			if err := p.calls.within(ctx, usbped.PongTimeout+time.Second, dev.Ping); err != nil {
+				if time.Since(asked) >= usbped.PongTimeout {
+					err = fmt.Errorf("%w: %w", usbped.ErrMute, err)
+				}
 				cancel(err)
 				return
 			}

@@ -15,13 +15,9 @@ import (
 // no PED, that the PED is software or in another mode, who is connected.
 func (st Status) Show(w io.Writer) {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
-	firmware, connection := "Not Available", "Disconnected"
+	firmware := "Not Available"
 	if st.PED.Connected {
-		firmware, connection = st.PED.Firmware, "Connected"
-	}
-	rpks := "(none)"
-	if len(st.PED.RPKs) > 0 {
-		rpks = "(" + strings.Join(st.PED.RPKs, ", ") + ")"
+		firmware = st.PED.Firmware
 	}
 	p("Server Information:")
 	p("  Hostname:                %s", st.Hostname)
@@ -34,27 +30,7 @@ func (st Status) Show(w io.Writer) {
 	p("  PedII Protocol Version:   %s", st.ProtocolVersion)
 	p("  Software Version:         %s", st.Version)
 	p("")
-	p("  Ped2 Connection Status:   %s", connection)
-	p("  Ped2 RPK Count            %d", len(st.PED.RPKs))
-	p("  Ped2 RPK Serial Numbers   %s", rpks)
-	if st.PED.Software {
-		p("  Ped2 Device:              SOFTWARE PED")
-	}
-	if st.PED.Mode != "" && st.PED.Mode != protocol.PEDModeRemote.String() {
-		p("  Ped2 Mode:                %s", st.PED.Mode)
-	}
-	switch remedy := st.PED.Remedy; {
-	case st.PED.Connected && st.PED.State == usbped.StateWrongMode.String():
-		p("  Ped2 Remedy:              %s", remedy)
-	case !st.PED.Connected && st.PED.Reason != "":
-		if remedy != "" {
-			remedy = "; " + remedy
-		}
-		p("  Ped2 Disconnect Reason:   %s", cmdline.Printable(st.PED.Reason+remedy))
-	}
-	if n := len(st.PED.Devices); n > 1 || n == 1 && !st.PED.Connected {
-		p("  Ped2 Devices:             %s", cmdline.Printable(strings.Join(st.PED.Devices, ", ")))
-	}
+	st.PED.Show(w)
 	p("")
 	if c := st.Client; c == nil {
 		p("Client Information:         Not Available")
@@ -124,6 +100,39 @@ func (st Status) Show(w io.Writer) {
 	p("  Total Connection Idle Time: %d (secs) (%d%%)", st.TotalConnectionIdle, percent(st.TotalConnectionIdle, st.TotalConnection))
 	p("")
 	p("Show command passed.")
+}
+
+// Show prints the lines about the PED.
+func (st PEDStatus) Show(w io.Writer) {
+	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	connection, rpks := "Disconnected", "(none)"
+	if st.Connected {
+		connection = "Connected"
+	}
+	if len(st.RPKs) > 0 {
+		rpks = "(" + strings.Join(st.RPKs, ", ") + ")"
+	}
+	p("  Ped2 Connection Status:   %s", connection)
+	p("  Ped2 RPK Count            %d", len(st.RPKs))
+	p("  Ped2 RPK Serial Numbers   %s", rpks)
+	if st.Software {
+		p("  Ped2 Device:              SOFTWARE PED")
+	}
+	if st.Mode != "" && st.Mode != protocol.PEDModeRemote.String() {
+		p("  Ped2 Mode:                %s", st.Mode)
+	}
+	switch remedy := st.Remedy; {
+	case st.Connected && st.State == usbped.StateWrongMode.String():
+		p("  Ped2 Remedy:              %s", remedy)
+	case !st.Connected && st.Reason != "":
+		if remedy != "" {
+			remedy = "; " + remedy
+		}
+		p("  Ped2 Disconnect Reason:   %s", cmdline.Printable(st.Reason+remedy))
+	}
+	if n := len(st.Devices); n > 1 || n == 1 && !st.Connected {
+		p("  Ped2 Devices:             %s", cmdline.Printable(strings.Join(st.Devices, ", ")))
+	}
 }
 
 // percent is 100 of nothing, like the vendor's.

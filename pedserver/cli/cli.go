@@ -37,6 +37,8 @@ var Program = &daemon.Program{
 		{Top: "mode", Word: "config", Help: helpConfig},
 		{Top: "mode", Word: "connect", Help: helpConnect, Need: []string{"name"}, AnyConfig: true, Remote: true, Run: connect},
 		{Top: "mode", Word: "disconnect", Help: helpDisconnect, Need: []string{"name"}, AnyConfig: true, Remote: true, Run: disconnect},
+		{Top: "mode", Word: "release", Help: helpRelease, AnyConfig: true, Run: release},
+		{Top: "mode", Word: "claim", Help: helpClaim, AnyConfig: true, Run: claim},
 		{Top: "mode", Word: "reload", Help: helpReload, AnyConfig: true, Remote: true},
 	},
 		linkcmd.Peers("appliance", linkid.Appliance, linkcmd.Help{Register: helpApplianceRegister, List: helpApplianceList, Delete: helpApplianceDelete}),

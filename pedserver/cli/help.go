@@ -12,10 +12,12 @@ Relays between the PED of this workstation and HSM hosts.
   pedserver -mode config -show                   the settings
   pedserver -mode config -set <flags>            change the configuration file
   pedserver -mode reload                         read that file again
+  pedserver -mode release                        give the PED up, for an update
+  pedserver -mode claim                          take it back
 
 HSM hosts that this PEDserver calls itself (peer-to-peer):
   pedserver -regen -commonname <name>            make its certificate
-  pedserver -appliance register|list|delete      the HSM hosts it may call
+  pedserver -appliance register|list|delete      the HSM hosts to call
   pedserver -mode start -name <appliance>        start it for one of them
   pedserver -mode connect -name <appliance>      call it
   pedserver -mode disconnect -name <appliance>   hang up
@@ -132,6 +134,27 @@ the PED is told. Needs a pedserver that was started with -name.
 
 For old scripts also -logfile, -loginfo, -logwarning, -logerror, -logtrace and
 -maxlogfilesize: the running pedserver writes the log.
+`
+
+const helpRelease = `
+pedserver -mode release [-force] [-configfile <file>]
+
+Makes the running pedserver close the PED, so that another program can have it:
+one that updates its firmware, say. pedserver goes on; HSM hosts that ask for
+the PED are told why they do not get it. It stays so until -mode claim, or the
+next start. Refused while an HSM has the PED.
+
+  -force                  take the PED from the HSM that has it
+  -configfile <file>
+`
+
+const helpClaim = `
+pedserver -mode claim [-configfile <file>]
+
+Makes the running pedserver take the PED back after -mode release, and says how
+it stands with it.
+
+  -configfile <file>
 `
 
 const helpReload = `

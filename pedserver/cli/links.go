@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,8 @@ func (s *server) endpoints() map[string]admin.Handler {
 		}}
 	}
 	done := struct{}{}
-	return map[string]admin.Handler{
+	all := s.deviceEndpoints()
+	maps.Copy(all, map[string]admin.Handler{
 		"POST /v1/add":        call(0, false, func(_ context.Context, name string) (any, error) { return done, s.AddAppliance(name) }),
 		"POST /v1/connect":    call(connectTime, true, func(ctx context.Context, name string) (any, error) { return done, s.Connect(ctx, name) }),
 		"POST /v1/disconnect": call(disconnectTime, true, func(ctx context.Context, name string) (any, error) { return done, s.Disconnect(ctx, name) }),
@@ -55,7 +57,8 @@ func (s *server) endpoints() map[string]admin.Handler {
 			last, err := s.DropAppliance(ctx, name)
 			return dropped{last}, err
 		}),
-	}
+	})
+	return all
 }
 
 // ask makes a call about the appliance that -name names.

@@ -150,6 +150,10 @@ func coded(err error) error {
 		e.RC = rc.LegacyMode
 	case errors.Is(err, pedserver.ErrNotRegistered), errors.Is(err, pedserver.ErrNotStarted):
 		e.RC = rc.NotRegistered
+	case errors.Is(err, pedserver.ErrTaken):
+		e.RC = rc.InUse
+	case errors.Is(err, pedserver.ErrHangs):
+		e.RC = rc.OperationTimedOut
 	case errors.Is(err, pedserver.ErrAdded):
 		e.RC = rc.AlreadyRunning
 	case errors.Is(err, pedserver.ErrNoIdentity):

@@ -16,6 +16,7 @@ var (
 	inProcess = []string{"start", "stop", "config"}
 	inServer  = []string{"start", "config"}
 	inRemote  = []string{"stop", "show", "connect", "disconnect", "reload"}
+	inDevice  = []string{"release", "claim"}
 	inChange  = []string{"appliance register", "appliance delete", "administrator register", "administrator delete", "regen"}
 	inLists   = []string{"appliance list", "administrator list"}
 )
@@ -27,13 +28,13 @@ var table = slices.Concat(setting.Table{
 		In:    slices.Concat(inModes, []string{"appliance register", "appliance delete", "administrator register", "administrator delete"})},
 	{Name: "show", Kind: setting.Switch, Usage: "print the settings and where each comes from", In: []string{"config"}},
 	{Name: "set", Kind: setting.Switch, Usage: "write what follows into the configuration file", In: []string{"config"}},
-	{Name: "force", Kind: setting.Switch, Usage: "ask nothing; in stop: kill a process that does not end",
-		In: []string{"start", "stop", "appliance delete", "administrator delete", "regen"}},
+	{Name: "force", Kind: setting.Switch, Usage: "ask nothing; in stop: kill a process that does not end; in release: take the PED from an HSM",
+		In: []string{"start", "stop", "release", "appliance delete", "administrator delete", "regen"}},
 	{Name: "format", Value: "format", Kind: setting.Word, Words: []string{"text", "json"}, Default: "text",
 		Usage: "text or json", In: slices.Concat([]string{"show", "config"}, inLists)},
 	{Name: "foreground", Kind: setting.Switch, Usage: "stay, and log to standard error", In: []string{"start"}},
 	{Name: "configfile", Value: "file", Kind: setting.Path,
-		Usage: "the configuration file", In: slices.Concat(inModes, []string{"reload"}, inChange, inLists)},
+		Usage: "the configuration file", In: slices.Concat(inModes, inDevice, []string{"reload"}, inChange, inLists)},
 
 	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: usbped.CheckDevice, Abs: usbped.AbsDevice,
 		Usage: "the PED: usb (the only one), usb:SERIAL, or unix:PATH", In: inServer},
