@@ -72,6 +72,9 @@ func (a *appliance) set(state LinkState, change func()) {
 	a.changed = make(chan struct{})
 }
 
+// wanted reports whether somebody wants the link.
+func (a *appliance) wanted() bool { a.mu.Lock(); defer a.mu.Unlock(); return a.stop != nil }
+
 // AddAppliance takes up a registered appliance, so that it can be connected.
 func (s *Server) AddAppliance(name string) error {
 	if !s.cfg.Peer {
@@ -138,6 +141,10 @@ func (s *Server) Connect(ctx context.Context, name string) error {
 	if !s.running {
 		s.mu.Unlock()
 		return ErrStopping
+	}
+	if s.find(name) != a { // dropped meanwhile
+		s.mu.Unlock()
+		return fmt.Errorf("appliance %s %w", a.name, ErrNotStarted)
 	}
 	before := s.call(a, false)
 	s.mu.Unlock()
@@ -363,13 +370,26 @@ func (s *Server) Disconnect(ctx context.Context, name string) error {
 // DropAppliance disconnects an appliance and forgets it. It reports whether it
 // was the last.
 func (s *Server) DropAppliance(ctx context.Context, name string) (last bool, err error) {
-	if err := s.Disconnect(ctx, name); err != nil {
-		return false, err
+	for dropped := false; !dropped; {
+		if err := s.Disconnect(ctx, name); err != nil {
+			return false, err
+		}
+		last, dropped = s.drop(name)
 	}
+	return last, nil
+}
+
+// drop forgets an appliance, unless somebody has had it connected meanwhile: a
+// link that nobody knows could not be ended.
+func (s *Server) drop(name string) (last, dropped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.appliances = slices.DeleteFunc(s.appliances, func(a *appliance) bool { return strings.EqualFold(a.name, name) })
-	return len(s.appliances) == 0, nil
+	a := s.find(name)
+	if a != nil && a.wanted() {
+		return false, false
+	}
+	s.appliances = slices.DeleteFunc(s.appliances, func(b *appliance) bool { return b == a })
+	return len(s.appliances) == 0, true
 }
 
 // recheck ends the links, and the tries, to appliances that are registered

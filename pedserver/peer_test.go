@@ -524,6 +524,27 @@ func TestDropAppliance(t *testing.T) {
 	})
 }
 
+// Who connects in the moment in which an appliance is let go makes no link that
+// nobody could end. It fails when Connect does not look again.
+func TestDroppedWhileConnecting(t *testing.T) {
+	inOffice(t, Config{}, func(w *world, o *office, abox, bbox *room) {
+		w.srv.begun = make(chan struct{}) // holds Connect up in its first half
+		done := make(chan error, 1)
+		go func() { done <- w.srv.Connect(context.Background(), "abox") }()
+		synctest.Wait()
+		if _, err := w.srv.DropAppliance(w.t.Context(), "abox"); err != nil {
+			t.Fatal(err)
+		}
+		close(w.srv.begun)
+		if err := <-done; !errors.Is(err, ErrNotStarted) {
+			t.Errorf("%v", err)
+		}
+		if time.Sleep(time.Minute); len(abox.called()) != 0 {
+			t.Error("called")
+		}
+	})
+}
+
 func TestApplianceErrors(t *testing.T) {
 	inOffice(t, Config{}, func(w *world, o *office, abox, bbox *room) {
 		ctx := w.t.Context()
