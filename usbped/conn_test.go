@@ -337,7 +337,7 @@ func TestUnexpectedFrames(t *testing.T) {
 	for name, frames := range map[string][]rawFrame{
 		"info":          {{typ: typeInfo, payload: testPayload.encode()}},
 		"info request":  {{typ: typeInfoRequest, payload: infoRequest{1, 1, MaxSegment}.encode()}},
-		"pong":          {{typ: typePong, payload: u32(1)}},
+		"pong":          {{typ: typePong, payload: u32(1, 1)}},
 		"event":         {{typ: typeEvent, payload: stateEvent.Encode()}},
 		"credit":        {{typ: typeCredit, payload: u32(1)}},
 		"canceled":      {{typ: typeCanceled, payload: u32(1, 1)}},
@@ -441,7 +441,7 @@ func TestPingLate(t *testing.T) {
 		if err := h.Ping(ctx); err != context.DeadlineExceeded {
 			t.Fatal(err)
 		}
-		ped.send(typePong, (<-pings).payload)
+		ped.send(typePong, append((<-pings).payload, 0, 0, 0, 0))
 		synctest.Wait()
 		if err := h.Ping(t.Context()); !errors.Is(err, ErrUnplugged) {
 			t.Errorf("answered by the answer to another ping: %v", err)

@@ -55,7 +55,7 @@ var frameTypes = [...]struct {
 	typeCancel:      {"CANCEL", 4, 4},
 	typeReset:       {"RESET", 8, 8},
 	typePing:        {"PING", 4, 4},
-	typePong:        {"PONG", 4, 4},
+	typePong:        {"PONG", 8, 8},
 	typeCredit:      {"CREDIT", 4, 4},
 	typeCanceled:    {"CANCELED", 8, 8},
 }

@@ -26,12 +26,13 @@ var samples = []struct {
 	{rawFrame{typ: typeInfo, seq: 1, payload: infoPayload{1, false, 4096, 262144, testInfo}.encode()}, "4f50 02 00 00000001 0000001b 8cc53362 0101100000040000045350303105322e392e3007736f6674706564"},
 	{rawFrame{typ: typeEvent, seq: 0x01020304, payload: protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDModeRemote}.Encode()}, "4f50 04 00 01020304 00000004 e49703c7 01010000"},
 	{rawFrame{typ: typeFrame, seq: 2, payload: []byte{1, 2, 3}}, "4f50 03 00 00000002 00000003 eae1cc98 010203"},
-	{rawFrame{typ: typeFrame, more: true, seq: 3, payload: bytes.Repeat([]byte{0xaa}, 48)}, "4f50 03 01 00000003 00000030 ef638e7a aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa00"},
+	{rawFrame{typ: typeFrame, seq: 3, payload: bytes.Repeat([]byte{0xaa}, 48)}, "4f50 03 00 00000003 00000030 964af31d aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 00"},
+	{rawFrame{typ: typeFrame, more: true, seq: 3, payload: []byte{1, 2}}, "4f50 03 01 00000003 00000002 f76513ae 0102"},
 	{rawFrame{typ: typeCredit, seq: 2, payload: []byte{0, 2, 0, 0}}, "4f50 09 00 00000002 00000004 08def77e 00020000"},
 	{rawFrame{typ: typeCancel, seq: 4, payload: []byte{5, 6, 7, 9}}, "4f50 05 00 00000004 00000004 fff5a6cf 05060709"},
 	{rawFrame{typ: typeCanceled, seq: 3, payload: []byte{5, 6, 7, 9, 1, 2, 3, 5}}, "4f50 0a 00 00000003 00000008 61d13ad1 0506070901020305"},
 	{rawFrame{typ: typePing, seq: 5, payload: []byte{0, 0, 0, 9}}, "4f50 07 00 00000005 00000004 ae7e7e12 00000009"},
-	{rawFrame{typ: typePong, seq: 0xffffffff, payload: []byte{0, 0, 0, 9}}, "4f50 08 00 ffffffff 00000004 520abb3a 00000009"},
+	{rawFrame{typ: typePong, seq: 0xffffffff, payload: []byte{0, 0, 0, 9, 1, 2, 3, 5}}, "4f50 08 00 ffffffff 00000008 08748c9b 0000000901020305"},
 }
 
 func unhex(t testing.TB, s string) []byte {
@@ -106,6 +107,7 @@ func TestFrameRefused(t *testing.T) {
 	for name, s := range map[string]string{
 		"magic":             "4f51 07 00 00000000 00000004",
 		"type 0":            "4f50 00 00 00000000 00000000",
+		"pong of 4":         "4f50 08 00 00000000 00000004",
 		"type 11":           "4f50 0b 00 00000000 00000000",
 		"flags":             "4f50 03 80 00000000 00000004",
 		"more of ping":      "4f50 07 01 00000000 00000004",

@@ -199,12 +199,12 @@ func (g *Gadget) take(f rawFrame) error {
 	if !g.open {
 		return ErrCorrupt
 	}
-	if g.heard = time.Now(); g.pinged && !g.stream {
+	g.heard, g.pinged = time.Now(), g.pinged || f.typ == typePing
+	if g.pinged && !g.stream {
 		g.silence.Reset(HostTimeout)
 	}
 	switch f.typ {
 	case typePing:
-		g.pinged = true
 		g.out.pong = f.payload
 		g.out.wakeUp()
 		return nil

@@ -26,6 +26,7 @@ type outbox struct {
 
 	queued []*outgoing
 	events []rawFrame // on a cable
+	ending *outgoing  // its last segment is being written
 }
 
 // outgoing is a frame of the channel, an EVENT or CANCELED on its way.
@@ -67,7 +68,10 @@ func (o *outbox) clear() {
 	for _, m := range o.queued {
 		m.end(ErrNotOpen)
 	}
-	o.token, o.info, o.grant, o.pong, o.queued, o.events = nil, nil, 0, nil, nil, nil
+	if o.ending != nil {
+		o.ending.end(ErrNotOpen)
+	}
+	o.token, o.info, o.grant, o.pong, o.queued, o.events, o.ending = nil, nil, 0, nil, nil, nil, nil
 }
 
 func (m *outgoing) end(err error) {
@@ -77,8 +81,12 @@ func (m *outgoing) end(err error) {
 	}
 }
 
-// next takes the next frame to be written. What ends with it comes with it.
-func (o *outbox) next(segment int) (f rawFrame, ends *outgoing, ok bool) {
+// next takes the next frame to be written; the one before it is.
+func (o *outbox) next(segment int) (f rawFrame, ok bool) {
+	if o.ending != nil {
+		o.ending.end(nil)
+		o.ending = nil
+	}
 	switch {
 	case o.token != nil:
 		f, o.token = o.token.frame(), nil
@@ -87,16 +95,16 @@ func (o *outbox) next(segment int) (f rawFrame, ends *outgoing, ok bool) {
 	case o.grant > 0:
 		f, o.grant = rawFrame{typ: typeCredit, payload: binary.BigEndian.AppendUint32(nil, o.grant)}, 0
 	case o.pong != nil:
-		f, o.pong = rawFrame{typ: typePong, payload: o.pong}, nil
+		f, o.pong = rawFrame{typ: typePong, payload: binary.BigEndian.AppendUint32(o.pong, o.nextEvent())}, nil
 	case len(o.queued) > 0:
 		m := o.queued[0]
 		n := min(len(m.left), segment)
 		f.typ, f.payload, f.more = m.typ, m.left[:n], n < len(m.left)
 		if m.left = m.left[n:]; !f.more {
-			o.queued, ends = o.queued[1:], m
+			o.queued, o.ending = o.queued[1:], m
 		}
 	default:
-		return rawFrame{}, nil, false
+		return rawFrame{}, false
 	}
 	count := &o.tx
 	if f.typ == typeEvent {
@@ -104,14 +112,14 @@ func (o *outbox) next(segment int) (f rawFrame, ends *outgoing, ok bool) {
 	}
 	f.seq = *count
 	*count++
-	return f, ends, true
+	return f, true
 }
 
 func (g *Gadget) writeLoop() {
 	var b []byte
 	for {
 		g.mu.Lock()
-		f, ends, ok := g.out.next(g.segment)
+		f, ok := g.out.next(g.segment)
 		era, last := g.era, g.out.last
 		g.mu.Unlock()
 		if !ok {
@@ -124,9 +132,6 @@ func (g *Gadget) writeLoop() {
 		}
 		b = appendFrame(b[:0], f)
 		err := g.write(era, b, g.port.Write)
-		if ends != nil {
-			ends.end(err)
-		}
 		if err == nil && last && f.typ == typeInfo {
 			g.out.said = true
 			err = ErrClosed

@@ -9,6 +9,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"openped/protocol"
 )
@@ -45,7 +46,9 @@ type Host struct {
 	due      *uint32       // what seen must be for CANCEL to be answered, under flow
 	pinger   chan struct{} // held by whoever pings
 	ping     uint32        // token of the last PING, under pinger
-	pongs    chan uint32
+	late     uint32        // what seen should be since lateAt, under pinger
+	lateAt   time.Time     // zero if nothing is late, under pinger
+	pongs    chan pong
 
 	readers sync.WaitGroup
 }
@@ -72,7 +75,7 @@ func newHost(ctx context.Context, port HostPort, stream bool) (*Host, error) {
 		c: newConn(port.Close), port: port, stream: stream, got: newQueue[Message](),
 		bulk: bulkLane(port.Read), events: eventLane(port.ReadEvent),
 		wmu: make(chan struct{}, 1), sending: make(chan struct{}, 1), flowed: make(chan struct{}),
-		canceler: make(chan struct{}, 1), pinger: make(chan struct{}, 1), pongs: make(chan uint32, 1),
+		canceler: make(chan struct{}, 1), pinger: make(chan struct{}, 1), pongs: make(chan pong, 1),
 	}
 	var token resetToken
 	for token == (resetToken{}) {
@@ -193,7 +196,7 @@ func (h *Host) take(f rawFrame) error {
 		return h.canceled(f.payload)
 	case typePong:
 		select { // a pong nobody waits for is forgotten
-		case h.pongs <- binary.BigEndian.Uint32(f.payload):
+		case h.pongs <- pong{binary.BigEndian.Uint32(f.payload), binary.BigEndian.Uint32(f.payload[4:])}:
 		default:
 		}
 		return nil

@@ -267,6 +267,30 @@ func (h *Host) settle() {
 	h.turn()
 }
 
+// pong is the payload of PONG.
+//
+//	token       4   of PING
+//	events      4   number of the next EVENT
+type pong struct{ token, events uint32 }
+
+// missed fails if events that the PED has said do not come: nothing else would
+// tell that their lane does not work.
+func (h *Host) missed(next uint32) error {
+	h.flow.Lock()
+	seen := h.seen
+	h.flow.Unlock()
+	switch {
+	case !h.lateAt.IsZero() && int32(h.late-seen) <= 0:
+		h.lateAt = time.Time{}
+	case h.lateAt.IsZero() && int32(next-seen) > 0:
+		h.late, h.lateAt = next, time.Now()
+	case !h.lateAt.IsZero() && time.Since(h.lateAt) >= PongTimeout:
+		h.c.fail(errors.New("events of the PED do not arrive"))
+		return h.c.err()
+	}
+	return nil
+}
+
 // Ping implements Device.
 func (h *Host) Ping(ctx context.Context) error {
 	if err := h.c.lock(ctx, h.pinger); err != nil {
@@ -281,9 +305,9 @@ func (h *Host) Ping(ctx context.Context) error {
 	defer late.Stop()
 	for {
 		select {
-		case t := <-h.pongs:
-			if t == h.ping { // else the late answer to a ping that was given up
-				return nil
+		case p := <-h.pongs:
+			if p.token == h.ping { // else the late answer to a ping that was given up
+				return h.missed(p.events)
 			}
 		case <-h.c.dead:
 			return h.c.err()
