@@ -292,6 +292,42 @@ func TestDeletedPEDServer(t *testing.T) {
 	until(t, "the refusal is counted", func() bool { return b.c.Status().TLSRefusals["regenerated"] == 1 })
 }
 
+// TestDeletedWhileConnecting: who is deleted between TLS and ACQUIRED is not
+// connected. It fails when nobody looks again then.
+func TestDeletedWhileConnecting(t *testing.T) {
+	b := newTLSBench(t)
+	lab := identity(t, "lab-7")
+	b.register("lab-7", lab)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		raw, err := l.Accept()
+		if err != nil {
+			return
+		}
+		c, err := linkid.Server(context.Background(), raw, lab, linkid.Only(linkid.Appliance, "hsm-host", b.own.Cert))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_, _ = readBody(c)
+		_ = protocol.WriteBody(c, protocol.Hello{MinVersion: protocol.LinkVersion, MaxVersion: protocol.LinkVersion})
+		_, _ = readBody(c)
+		b.forget("lab-7")
+		_ = protocol.WriteBody(c, protocol.Acquired{Serial: "P1", Firmware: "2.9.0"})
+		_, _ = io.Copy(io.Discard, c)
+	}()
+	f := slot1().AddText(hsmapi.TagHost, "127.0.0.1").AddU32(hsmapi.TagPort, uint32(l.Addr().(*net.TCPAddr).Port)).AddBool(hsmapi.TagTLS, true).AddBool(hsmapi.TagWantPassword, true)
+	b.user().fails(hsmapi.PedConnect, f, hsmapi.CKR_PEDSERVER_UNTRUSTED, "not registered here any more")
+	if s := b.c.Status().Slots[0]; s.Connected {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestStrangersAtThePort: those who say nothing, or nonsense, are gone in time,
 // and a registered PEDserver gets in meanwhile.
 func TestStrangersAtThePort(t *testing.T) {

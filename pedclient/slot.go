@@ -112,18 +112,32 @@ func (s *slot) join(ctx context.Context, w way, password *secret.Buffer, announc
 	}
 	before, beforeWay := s.current() // a local PED that gives way
 	s.setHold(h, w)
-	if password != nil {
-		announce()
-	}
-	if c, ok := h.(*cable); ok {
-		err = s.hsm.ConnectLocal(ctx, c)
-	} else {
-		err = s.hsm.Connect(ctx, h, hsm.ConnectOptions{Password: password})
+	if err = s.recheck(h); err == nil {
+		if password != nil {
+			announce()
+		}
+		if c, ok := h.(*cable); ok {
+			err = s.hsm.ConnectLocal(ctx, c)
+		} else {
+			err = s.hsm.Connect(ctx, h, hsm.ConnectOptions{Password: password})
+		}
 	}
 	if err != nil && before != nil && before.Cause() == nil { // it did not have to
 		s.setHold(before, beforeWay)
 	}
 	return err
+}
+
+// recheck ends a hold whose PEDserver was deleted while it was being got: from
+// setHold on Reconfigure sees to that.
+func (s *slot) recheck(h held) error {
+	if l, ok := h.(*hold); ok {
+		l.line.recheck(s.client.net.secure.registry())
+		if cause := l.Cause(); cause != nil {
+			return cause
+		}
+	}
+	return nil
 }
 
 // checkWay refuses what the HSM refuses anyway.
