@@ -131,7 +131,7 @@ func (s *Server) handle(ctx context.Context, c net.Conn, guest *strangers.Guest)
 			return
 		}
 		guest.Leave()
-		_, giveBack := s.lend(ctx, l, who, hello, b, h)
+		giveBack, _ := s.lend(ctx, l, who, hello, b, h)
 		giveBack()
 	default:
 		s.refuse(who, guest, l, protocol.Error{Code: protocol.LinkErrProtocol})

@@ -2,6 +2,7 @@ package pedserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -25,14 +26,52 @@ type plug struct {
 	ped  *fakePED
 
 	other usbped.Device // opened instead of a fakePED
+
+	lack   error                             // of Open, if set
+	hang   func()                            // called by Open, if set
+	wrap   func(usbped.Device) usbped.Device // what is opened, if set
+	serial string                            // of the PED; "" is P1
+	seen   []string                          // what the system tells is plugged in; nil: it does not tell
+	reset  func() error                      // a reset of the port
+	opens  int
+	resets int
 }
+
+// Reset implements usbped.Resetter.
+func (p *plug) Reset(context.Context) error {
+	p.mu.Lock()
+	p.resets++
+	reset := p.reset
+	p.mu.Unlock()
+	if reset == nil {
+		return nil
+	}
+	return reset()
+}
+
+// Serials implements usbped.Lister.
+func (p *plug) Serials() ([]string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen, p.seen != nil
+}
+
+// change changes what is at the end of the cable.
+func (p *plug) change(f func(*plug)) { p.mu.Lock(); f(p); p.mu.Unlock() }
 
 func (p *plug) String() string { return "fake" }
 
 func (p *plug) Open(ctx context.Context) (usbped.Device, error) {
 	p.mu.Lock()
-	here := p.here
+	p.opens++
+	here, lack, hang, wrap, serial := p.here, p.lack, p.hang, p.wrap, cmp.Or(p.serial, "P1")
 	p.mu.Unlock()
+	if hang != nil {
+		hang()
+	}
+	if lack != nil {
+		return nil, lack
+	}
 	if !here {
 		return nil, usbped.ErrNoDevice
 	}
@@ -40,14 +79,21 @@ func (p *plug) Open(ctx context.Context) (usbped.Device, error) {
 		return p.other, nil
 	}
 	a, b := net.Pipe()
-	ped := &fakePED{gadget: usbped.NewGadget(b, usbped.Info{Serial: "P1", Firmware: "2.9.0", Software: true}), conn: b,
+	ped := &fakePED{gadget: usbped.NewGadget(b, usbped.Info{Serial: serial, Firmware: "2.9.0", Software: true}), conn: b,
 		got: make(chan usbped.FromHost, 1024)}
 	ped.mode.Store(uint32(protocol.PEDModeRemote))
 	go ped.run()
 	p.mu.Lock()
 	p.ped = ped
 	p.mu.Unlock()
-	return usbped.NewHost(ctx, a)
+	dev, err := usbped.NewHost(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if wrap != nil {
+		return wrap(dev), nil
+	}
+	return dev, nil
 }
 
 func (p *plug) set(here bool) {

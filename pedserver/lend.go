@@ -13,7 +13,7 @@ import (
 // lend serves the caller that has got the PED until one side ends that. It
 // returns why, errReleased leaves a link of ours standing. giveBack must be
 // called then; it returns when the PED is idle.
-func (s *Server) lend(ctx context.Context, l *link, who caller, hello protocol.Hello, acquire protocol.Acquire, h *hold) (reason error, giveBack func()) {
+func (s *Server) lend(ctx context.Context, l *link, who caller, hello protocol.Hello, acquire protocol.Acquire, h *hold) (giveBack func(), reason error) {
 	meta := newClient(who, acquire.HSMSerial, hello.Software)
 	s.took(meta)
 	s.counts.lent()
@@ -36,7 +36,7 @@ func (s *Server) lend(ctx context.Context, l *link, who caller, hello protocol.H
 		s.limits.Unproven(who.from, time.Since(h.since)) // before anybody gets the PED
 	}
 	s.gaveBack(meta)
-	return reason, func() { s.ped.release(h) }
+	return func() { s.ped.release(h) }, reason
 }
 
 // permitted judges a caller again by the settings and the registry of now.
@@ -84,7 +84,7 @@ func (s *Server) keep(ctx context.Context, l *link, who caller, hello protocol.H
 			return err
 		}
 		at(LinkServing)
-		reason, giveBack := s.lend(ctx, l, who, hello, acquire, h)
+		giveBack, reason := s.lend(ctx, l, who, hello, acquire, h)
 		done := make(chan struct{})
 		idle = done
 		// The HSM host hears from us meanwhile.

@@ -41,10 +41,11 @@ func OpenReset(ctx context.Context, o Opener) (Device, error) {
 	if err := r.Reset(ctx); err != nil {
 		return nil, fmt.Errorf("%w; its port could not be reset: %w", ErrMute, err)
 	}
-	away := time.Now().Add(resetAway)
+	by := time.Now().Add(resetAway)
 	for {
 		dev, err = o.Open(ctx)
-		if !errors.Is(err, ErrNoDevice) || time.Now().After(away) {
+		away := errors.Is(err, ErrNoDevice) || errors.Is(err, ErrUnplugged)
+		if !away || time.Now().After(by) {
 			return dev, err
 		}
 		select {

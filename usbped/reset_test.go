@@ -44,7 +44,7 @@ func TestOpenReset(t *testing.T) {
 	}{
 		"well":               {opens: []error{nil}},
 		"mute, then well":    {opens: []error{ErrMute, nil}, resets: 1},
-		"away after a reset": {opens: []error{ErrMute, ErrNoDevice, ErrNoDevice, nil}, resets: 1},
+		"away after a reset": {opens: []error{ErrMute, ErrNoDevice, ErrUnplugged, nil}, resets: 1},
 		"away for ever":      {opens: []error{ErrMute, ErrNoDevice}, resets: 1, want: ErrNoDevice},
 		"mute for ever":      {opens: []error{ErrMute}, resets: 1, want: ErrMute},
 		"no reset":           {opens: []error{ErrMute}, fail: gone, resets: 1, want: gone},
