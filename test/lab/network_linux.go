@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -40,7 +41,25 @@ func NewNetwork(t testing.TB) *Network {
 	case os.Geteuid() != 0:
 		Lacks(t, "network namespaces need root")
 	}
+	sweep.Do(clearNetworks)
 	return &Network{t: t, hosts: map[string]*Host{}}
+}
+
+const namespaces = "/run/netns" // where ip keeps them
+
+var sweep sync.Once
+
+// clearNetworks removes what tests have left that were killed.
+func clearNetworks() {
+	left, _ := filepath.Glob(filepath.Join(namespaces, "openped-*"))
+	for _, path := range left {
+		ns := filepath.Base(path)
+		pid, _, _ := strings.Cut(strings.TrimPrefix(ns, "openped-"), "-")
+		if n, err := strconv.Atoi(pid); err == nil && unix.Kill(n, 0) == unix.ESRCH {
+			_ = exec.Command("ip", "netns", "del", ns).Run()
+			_ = os.RemoveAll(filepath.Join(names, ns))
+		}
+	}
 }
 
 // Host makes a host that has its loopback and nothing else.
@@ -116,11 +135,14 @@ func (h *Host) Open(port int) {
 	}
 }
 
+// names is where `ip netns exec` looks for a host's own files.
+const names = "/etc/netns"
+
 // Names are the names that programs on the host know, with their addresses;
 // those that run learn of changes. It has to be called before they are started.
 func (h *Host) Names(addrs map[string]string) {
 	h.t.Helper()
-	dir := filepath.Join("/etc/netns", h.ns) // where `ip netns exec` looks
+	dir := filepath.Join(names, h.ns)
 	text := "127.0.0.1 localhost\n::1 localhost\n"
 	for name, addr := range addrs {
 		text += addr + " " + name + "\n"
@@ -182,7 +204,7 @@ func (h *Host) enter(f func(), err *error) {
 	home, e := os.Open("/proc/thread-self/ns/net")
 	if e == nil {
 		defer home.Close()
-		e = setns(filepath.Join("/run/netns", h.ns))
+		e = setns(filepath.Join(namespaces, h.ns))
 	}
 	if e != nil {
 		runtime.UnlockOSThread()
