@@ -335,14 +335,14 @@ func TestUnexpectedFrames(t *testing.T) {
 		}
 	})
 	for name, frames := range map[string][]rawFrame{
-		"info":          {{typ: typeInfo, payload: testPayload.encode()}},
-		"info request":  {{typ: typeInfoRequest, payload: infoRequest{1, 1, MaxSegment}.encode()}},
-		"pong":          {{typ: typePong, payload: u32(1, 1)}},
-		"event":         {{typ: typeEvent, payload: stateEvent.Encode()}},
-		"credit":        {{typ: typeCredit, payload: u32(1)}},
-		"canceled":      {{typ: typeCanceled, payload: u32(1, 1)}},
-		"short segment": {{typ: typeFrame, more: true, payload: []byte{1}}},
-		"two cancels":   {{typ: typeCancel, payload: u32(1)}, {typ: typeCancel, payload: u32(2)}},
+		"info":                              {{typ: typeInfo, payload: testPayload.encode()}},
+		"info request":                      {{typ: typeInfoRequest, payload: infoRequest{1, 1, MaxSegment}.encode()}},
+		"pong":                              {{typ: typePong, payload: u32(1, 1)}},
+		"event":                             {{typ: typeEvent, payload: stateEvent.Encode()}},
+		"credit":                            {{typ: typeCredit, payload: u32(1)}},
+		"canceled":                          {{typ: typeCanceled, payload: u32(1, 1)}},
+		"short segment":                     {{typ: typeFrame, more: true, payload: []byte{1}}},
+		"two cancels":                       {{typ: typeCancel, payload: u32(1)}, {typ: typeCancel, payload: u32(2)}},
 		"frame between CANCEL and CANCELED": {{typ: typeCancel, payload: u32(1)}, {typ: typeFrame, payload: []byte{1}}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
