@@ -31,7 +31,8 @@ func TestNetwork(t *testing.T) {
 			}
 			return err
 		}
-		if err := reach(a); err != nil {
+		again := func() error { return Poll(10*time.Second, "connect", func() error { return reach(a) }) }
+		if err := again(); err != nil {
 			t.Errorf("%s: %v", at, err)
 		}
 		if err := reach(alone); err == nil {
@@ -46,7 +47,7 @@ func TestNetwork(t *testing.T) {
 		}
 		b.Up("eth0")
 		b.Add("eth0", "fd77::2/64")
-		if err := reach(a); err != nil {
+		if err := again(); err != nil {
 			t.Errorf("%s after the cable came back: %v", at, err)
 		}
 		a.Swallow("10.77.0.2/32")
@@ -59,7 +60,7 @@ func TestNetwork(t *testing.T) {
 			t.Errorf("%s is reached through a firewall", at)
 		}
 		b.Open(1503)
-		if err := reach(a); err != nil {
+		if err := again(); err != nil {
 			t.Errorf("%s after the firewall opened: %v", at, err)
 		}
 	}
