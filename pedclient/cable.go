@@ -108,7 +108,7 @@ func (cs *cables) open(ctx context.Context, device string, s *slot) (*cable, err
 	if err != nil {
 		return nil, err
 	}
-	dev, err := opener.Open(ctx)
+	dev, err := usbped.OpenReset(ctx, opener)
 	if err != nil {
 		cs.free(u)
 		if other := cs.otherName(device); other != nil && errors.Is(err, usbped.ErrInUse) {
@@ -155,6 +155,7 @@ func cableError(ctx context.Context, device string, err error) *hsm.Error {
 	}
 	if errors.Is(err, usbped.ErrInUse) {
 		e.Code = hsmapi.CKR_PED_BUSY
+		e.Hint += "; pedserver does at `pedserver -mode release`"
 	}
 	return e
 }
