@@ -78,10 +78,13 @@ scale: setup   ## one pedclient logs 200 slots in at once: cost per session, whi
 lint: setup   ## gofmt, vet, staticcheck, govulncheck where its database can be reached
 	@scripts/lint
 
-cross: setup   ## what we ship must build for Linux and Windows without cgo
+cross: setup   ## what we ship must build for Linux and Windows, with and without USB
+	@NEED_MINGW=1 scripts/setup
 	CGO_ENABLED=0 GOOS=linux $(GO) build ./...
+	$(GO) build -tags nousb ./...
 	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
 	CGO_ENABLED=0 GOOS=windows $(GO) vet ./...
+	@scripts/cross-usb
 
 clean:   ## what was built
 	rm -rf bin
