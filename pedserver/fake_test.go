@@ -79,7 +79,8 @@ func (p *plug) Open(ctx context.Context) (usbped.Device, error) {
 		return p.other, nil
 	}
 	a, b := net.Pipe()
-	ped := &fakePED{gadget: usbped.NewGadget(b, usbped.Info{Serial: serial, Firmware: "2.9.0", Software: true}), conn: b,
+	c := &cable{Conn: b, pulled: make(chan struct{})}
+	ped := &fakePED{conn: c, gadget: usbped.NewGadget(c, usbped.Info{Serial: serial, Firmware: "2.9.0", Software: true}),
 		got: make(chan usbped.FromHost, 1024)}
 	ped.mode.Store(uint32(protocol.PEDModeRemote))
 	go ped.run()
@@ -112,9 +113,37 @@ func (p *plug) now() *fakePED { p.mu.Lock(); defer p.mu.Unlock(); return p.ped }
 // all it gets to the test.
 type fakePED struct {
 	gadget *usbped.Gadget
-	conn   net.Conn
+	conn   *cable
 	mode   atomic.Uint32
 	got    chan usbped.FromHost
+}
+
+// cable is the PED's end of a cable that can cease to carry anything.
+type cable struct {
+	net.Conn
+	silent atomic.Bool
+	once   sync.Once
+	pulled chan struct{}
+}
+
+func (c *cable) Close() error {
+	c.once.Do(func() { close(c.pulled) })
+	return c.Conn.Close()
+}
+
+func (c *cable) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.silent.Load() {
+		<-c.pulled
+	}
+	return n, err
+}
+
+func (c *cable) Write(p []byte) (int, error) {
+	if c.silent.Load() {
+		<-c.pulled
+	}
+	return c.Conn.Write(p)
 }
 
 func (f *fakePED) run() {

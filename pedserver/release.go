@@ -57,7 +57,8 @@ func (p *ped) giveUp(ctx context.Context, force bool) error {
 		case <-ctx.Done():
 		}
 	}
-	p.turn() // the round that is under way ends
+	p.turn()                    // the round that is under way ends
+	defer p.setLack(errGivenUp) // even if that has not come about yet
 	if closed == nil {
 		return nil
 	}
