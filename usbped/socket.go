@@ -34,6 +34,11 @@ func (o SocketOpener) Open(ctx context.Context) (Device, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoDevice, err)
 	}
 	h, err := NewHost(ctx, nc)
+	if errors.Is(err, ErrInUse) {
+		if held := socketHolder(o.Path); held != nil {
+			return nil, held
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func TestLocalPED(t *testing.T) {
 	l.StartServer()
 	l.Poll(10*time.Second, "pedserver says that the PED is taken", func() error {
 		st, err := l.ServerStatus()
-		if err == nil && !strings.Contains(st.PED.Reason, "in use") {
+		if err == nil && !strings.Contains(st.PED.Reason, "in use by pedclient (process ") {
 			err = fmt.Errorf("it says %q", st.PED.Reason)
 		}
 		return err
@@ -92,7 +92,7 @@ func TestLocalPED(t *testing.T) {
 		}
 		return err
 	})
-	refuses(t, l, connectLocal, "CKR_PED_BUSY", "in use")
+	refuses(t, l, connectLocal, "CKR_PED_BUSY", "in use by pedserver (process ")
 	refuses(t, l, l.Connect(), "CKR_PED_REFUSED", "") // still in Local
 	if err := l.PED().Mode("remote"); err != nil {
 		t.Fatal(err)
