@@ -125,6 +125,7 @@ func TestCallsThatHang(t *testing.T) {
 						return
 					}
 					h.c.Close()
+					time.Sleep(100 * time.Millisecond)
 					w.plug.set(false) // the cable is pulled, which libusb need not tell
 					w.plug.set(true)
 					time.Sleep(5 * time.Minute)

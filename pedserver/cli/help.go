@@ -12,8 +12,7 @@ Relays between the PED of this workstation and HSM hosts.
   pedserver -mode config -show                   the settings
   pedserver -mode config -set <flags>            change the configuration file
   pedserver -mode reload                         read that file again
-  pedserver -mode release                        give the PED up, for an update
-  pedserver -mode claim                          take it back
+  pedserver -mode release|claim                  give the PED up, take it back
 
 HSM hosts that this PEDserver calls itself (peer-to-peer):
   pedserver -regen -commonname <name>            make its certificate
@@ -141,8 +140,8 @@ pedserver -mode release [-force] [-configfile <file>]
 
 Makes the running pedserver close the PED, so that another program can have it:
 one that updates its firmware, say. pedserver goes on; HSM hosts that ask for
-the PED are told why they do not get it. It stays so until -mode claim, or the
-next start. Refused while an HSM has the PED.
+the PED are told why they do not get it. It stays so until the next start, or
+pedserver -mode claim. Refused while an HSM has the PED.
 
   -force                  take the PED from the HSM that has it
   -configfile <file>
@@ -151,8 +150,8 @@ next start. Refused while an HSM has the PED.
 const helpClaim = `
 pedserver -mode claim [-configfile <file>]
 
-Makes the running pedserver take the PED back after -mode release, and says how
-it stands with it.
+Makes the running pedserver take the PED back that it gave up, and says how it
+stands with it.
 
   -configfile <file>
 `
