@@ -82,3 +82,20 @@ func TestLockIsNoLink(t *testing.T) {
 	content(t, victim, "precious")
 	only(t, dir, "victim")
 }
+
+// TestDeviceStays: root may replace /dev/null, and the whole system would miss it.
+// A pipe stands for it here.
+func TestDeviceStays(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "null")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(path, []byte("new"), 0o600); !errors.Is(err, errNoFile) {
+		t.Errorf("%v", err)
+	}
+	if st, err := os.Lstat(path); err != nil || st.Mode().Type() != fs.ModeNamedPipe {
+		t.Errorf("it has become %v (%v)", st.Mode(), err)
+	}
+	only(t, dir, "null")
+}

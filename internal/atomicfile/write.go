@@ -15,7 +15,7 @@ const tempSuffix = ".tmp"
 // WriteFile replaces the content of path by data, or changes nothing: a
 // temporary file in the same folder, fsync, rename, fsync of the folder. The
 // file gets exactly the permissions perm, the umask notwithstanding. A symbolic
-// link at path is replaced, not followed.
+// link at path is replaced, not followed; what is no file is refused.
 //
 // On an error the old content is still there and no temporary file is left,
 // with one exception that the platform forces: when the last step, the fsync
@@ -32,6 +32,8 @@ func writeFile(path string, data []byte, perm fs.FileMode, through func(*os.File
 	dir, base := filepath.Dir(path), filepath.Base(path)
 	if st, err := os.Lstat(path); err == nil && st.IsDir() {
 		return fmt.Errorf("write %s: %w", path, errIsDir)
+	} else if err == nil && !st.Mode().IsRegular() && st.Mode().Type() != fs.ModeSymlink {
+		return fmt.Errorf("write %s: %w", path, errNoFile) // /dev/null must not become a file
 	}
 	removeStale(dir, base)
 	f, err := writeTemp(dir, base, data, perm, through)
@@ -49,7 +51,10 @@ func writeFile(path string, data []byte, perm fs.FileMode, through func(*os.File
 	return nil
 }
 
-var errIsDir = errors.New("is a folder")
+var (
+	errIsDir  = errors.New("is a folder")
+	errNoFile = errors.New("is a device or the like, and no file can take its place")
+)
 
 // writeTemp writes data to a new file beside base and returns it open and
 // locked; on an error it leaves no file.
