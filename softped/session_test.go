@@ -363,6 +363,26 @@ func TestLocalModeAsksNobody(t *testing.T) {
 	})
 }
 
+// F-06: "<" warns that the orange key is invalidated where there is none to be.
+// Here it warns only of one that is cached, which in Local there never is.
+func TestF06LocalModeWarnsOfNothing(t *testing.T) {
+	inRig(t, nil, func(t *testing.T, r *rig) {
+		r.session()
+		r.press("<").at("menu.exit-warning").press("Y").at("menu")
+		r.frame() // the end of the session
+		r.press("0").at("idle", "Local PED mode")
+		if e := r.state(); len(e.RPKs) != 0 || e.Mode != protocol.PEDModeLocal {
+			t.Errorf("choosing Local keeps the orange key: %+v", e)
+		}
+		r.begin(channel.ModeLocal, "")
+		r.auth()
+		if err := r.finish(); err != nil {
+			t.Fatal(err)
+		}
+		r.at("remote.ready", "Local PED mode").press("<").at("menu")
+	})
+}
+
 // Signs of life come every five seconds of a dialogue, typed or not.
 func TestActivity(t *testing.T) {
 	inRig(t, nil, func(t *testing.T, r *rig) {
