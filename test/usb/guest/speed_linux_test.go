@@ -14,6 +14,7 @@ import (
 	"github.com/google/gousb"
 
 	"openped/protocol"
+	"openped/softped/back/functionfs"
 	"openped/softped/back/usbdev"
 	"openped/softped/back/usbip"
 	"openped/test/lab"
@@ -26,7 +27,7 @@ import (
 // machine. Printed, and not judged here: that is for people to look at.
 func TestFullSpeedOfFrames(t *testing.T) {
 	const rounds, trips = 20, 50
-	bare, framed := openBare(t), openFramed(t)
+	bare, framed := openBare(t), openFramed(t, "FRAMED-1", plugIn)
 	for _, size := range []int{64, 4096} {
 		message := noise(make([]byte, size), 2)
 		for _, way := range []func([]byte) error{bare, framed} { // warm
@@ -128,11 +129,47 @@ func openBare(t testing.TB) func([]byte) error {
 	}
 }
 
-// openFramed is a device that sends every frame of the channel back.
-func openFramed(t testing.TB) func([]byte) error {
+// The same on a device controller, where there is no bare echo to compare with.
+func TestFullSpeedOfTheGadget(t *testing.T) {
+	framed := openFramed(t, "FRAMED-2", plugGadget)
+	const trips = 50
+	for _, size := range []int{64, 4096} {
+		message := noise(make([]byte, size), 2)
+		var took []time.Duration
+		for range trips {
+			begun := time.Now()
+			must(t, framed(message))
+			took = append(took, time.Since(begun))
+		}
+		fmt.Printf("gadget_echo_%d_framed_us %d\n", size, median(took).Microseconds())
+	}
+}
+
+// plugGadget is plugIn at the machine's device controller.
+func plugGadget(t testing.TB, info usbped.Info, serve func(context.Context, usbped.GadgetPort)) {
 	t.Helper()
-	info := usbped.Info{Serial: "FRAMED-1", Firmware: "2.9.0"}
-	plugIn(t, info, func(ctx context.Context, p usbped.GadgetPort) {
+	ports := usbdev.NewPorts()
+	g, err := functionfs.Open(gadget.udc, usbdev.IdentityOf(info, 0, 0), ports, slog.New(slog.DiscardHandler))
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); ports.Serve(ctx, serve) }()
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+		stop()
+		<-done
+	})
+	must(t, g.Plug())
+	must(t, lab.Poll(0, "enumeration", func() error { _, err := find(info.Serial); return err }))
+}
+
+// openFramed is a device that sends every frame of the channel back.
+func openFramed(t testing.TB, serial string, plug func(testing.TB, usbped.Info, func(context.Context, usbped.GadgetPort))) func([]byte) error {
+	t.Helper()
+	info := usbped.Info{Serial: serial, Firmware: "2.9.0"}
+	plug(t, info, func(ctx context.Context, p usbped.GadgetPort) {
 		g := usbped.NewPortGadget(p, info)
 		defer g.Close()
 		for {
