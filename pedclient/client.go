@@ -178,13 +178,14 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	callers.Go(func() { c.quiet.Run(ctx) })
-	refuse := func(p peercred.Peer, err error) {
+	refuse := func(why string, p peercred.Peer, err error) {
+		c.counts.turn(why)
 		c.quiet.Say(slog.LevelWarn, netip.Addr{}, fmt.Sprintf("refused a caller of uid %d", p.UID), "pid", p.PID, "err", err)
 	}
 	f := peercred.Filter{
 		UnixListener: l,
 		Allow:        func(p peercred.Peer) bool { return p.Owner() || p.InGroup(c.cfg.Group) },
-		Refuse:       refuse,
+		Refuse:       func(p peercred.Peer, err error) { refuse(turnedUser, p, err) },
 	}
 	for {
 		conn, err := f.Accept()
@@ -211,7 +212,7 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 			place, err = c.places.take(p, conn)
 		}
 		if err != nil {
-			refuse(p, err)
+			refuse(turnedCallers, p, err)
 			_ = conn.Close()
 			continue
 		}

@@ -21,7 +21,9 @@ type counters struct {
 	mu       sync.Mutex
 	connects map[string]uint64 // by result
 	losses   map[string]uint64 // by reason
-	refusals map[string]uint64 // by reason
+	refusals map[string]uint64 // of TLS, by reason
+	calls    uint64            // that came in
+	turned   map[string]uint64 // callers that were turned away, by reason
 	commands map[commandKey]*Durations
 }
 
@@ -42,17 +44,33 @@ type Durations struct {
 }
 
 func newCounters() *counters {
-	c := &counters{connects: map[string]uint64{}, losses: map[string]uint64{}, refusals: map[string]uint64{}, commands: map[commandKey]*Durations{}}
+	c := &counters{connects: map[string]uint64{}, losses: map[string]uint64{}, refusals: map[string]uint64{}, turned: map[string]uint64{}, commands: map[commandKey]*Durations{}}
 	for _, r := range linkid.Reasons() {
 		c.refusals[r.String()] = 0
 	}
 	for _, r := range lossReasons {
 		c.losses[r] = 0
 	}
+	for _, r := range []string{turnedCrowd, turnedIdentity, turnedHello, turnedUser, turnedCallers} {
+		c.turned[r] = 0
+	}
 	return c
 }
 
 func (c *counters) refuse(r linkid.Reason) { c.mu.Lock(); c.refusals[r.String()]++; c.mu.Unlock() }
+
+// Why a caller was turned away.
+const (
+	turnedCrowd    = "crowd"    // PEDservers' port: too many at a time
+	turnedIdentity = "identity" // PEDservers' port: no TLS, see the reasons of TLS
+	turnedHello    = "hello"    // PEDservers' port: TLS and then no HELLO
+	turnedUser     = "user"     // HSM socket: who may not use it
+	turnedCallers  = "callers"  // HSM socket: too many at a time
+)
+
+func (c *counters) called() { c.mu.Lock(); c.calls++; c.mu.Unlock() }
+
+func (c *counters) turn(why string) { c.mu.Lock(); c.turned[why]++; c.mu.Unlock() }
 
 func (c *counters) lose(reason string) { c.mu.Lock(); c.losses[reason]++; c.mu.Unlock() }
 
@@ -105,6 +123,7 @@ func (c *counters) snapshot(st *Status) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st.Connects, st.LinkLosses, st.TLSRefusals = maps.Clone(c.connects), maps.Clone(c.losses), maps.Clone(c.refusals)
+	st.Connections, st.Refused = c.calls, maps.Clone(c.turned)
 	for _, d := range c.commands {
 		st.Ceremonies = append(st.Ceremonies, *d)
 	}

@@ -278,6 +278,7 @@ func TestDeletedPEDServer(t *testing.T) {
 		}
 	}
 	until(t, "the refusal is counted", func() bool { return b.c.Status().TLSRefusals["unregistered"] == 1 })
+	until(t, "and the call", func() bool { st := b.c.Status(); return st.Connections == 2 && st.Refused[turnedIdentity] == 1 })
 	b.register("lab-7", lab)
 	b.arrive("lab-7", lab)
 	b.forget("lab-7")

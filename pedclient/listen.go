@@ -70,9 +70,11 @@ func (c *Client) accept(ctx context.Context, l net.Listener, conns *sync.WaitGro
 			}
 			continue
 		}
+		c.counts.called()
 		from := strangers.AddrOf(conn.RemoteAddr())
 		guest, ok := c.limits.Admit(from, conn)
 		if !ok {
+			c.counts.turn(turnedCrowd)
 			c.quiet.Say(slog.LevelWarn, from, "too many connections, refused one", "from", conn.RemoteAddr().String())
 			strangers.Abort(conn)
 			refusals.Wait(ctx, time.Second)
@@ -90,8 +92,9 @@ func (c *Client) accept(ctx context.Context, l net.Listener, conns *sync.WaitGro
 func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, guest *strangers.Guest) {
 	ctx, cancel := limited(ctx, greetTime)
 	defer cancel()
-	refuse := func(why string, err error) {
+	refuse := func(count, why string, err error) {
 		_ = conn.Close()
+		c.counts.turn(count)
 		c.quiet.Say(slog.LevelWarn, from, "refused a caller on the port for PEDservers: "+why, "from", conn.RemoteAddr().String(), "reason", err)
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(greetTime))
@@ -105,12 +108,13 @@ func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, gu
 			why = linkid.Closed
 		}
 		c.counts.refuse(why)
-		refuse(why.String(), err)
+		refuse(turnedIdentity, why.String(), err)
 		return
 	}
 	guest.Heard() // if it has to wait now, that is not its silence
 	if !c.limits.Known(from) && !c.handshakes.Wait(ctx, greetTime/2) {
 		strangers.Abort(conn)
+		refuse(turnedCrowd, "crowd", errHandshakes)
 		return
 	}
 	guest.Asked()
@@ -119,10 +123,10 @@ func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, gu
 	switch {
 	case errors.As(err, &refused):
 		c.counts.refuse(refused.Reason)
-		refuse(refused.Reason.String(), err)
+		refuse(turnedIdentity, refused.Reason.String(), err)
 		return
 	case err != nil:
-		refuse("no TLS", err)
+		refuse(turnedIdentity, "no TLS", err)
 		return
 	}
 	guest.Heard()
@@ -134,7 +138,7 @@ func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, gu
 		err = ctx.Err()
 	}
 	if err != nil {
-		refuse("no HELLO", err)
+		refuse(turnedHello, "no HELLO", err)
 		return
 	}
 	_ = tc.SetDeadline(time.Time{})
@@ -149,6 +153,8 @@ func (c *Client) receive(ctx context.Context, conn net.Conn, from netip.Addr, gu
 		l.end(errStopping)
 	}
 }
+
+var errHandshakes = errors.New("too many TLS handshakes at a time")
 
 // errStopping ends links when pedclient stops.
 var errStopping = unplugged("pedclient is stopping", "start it again, then run `ped connect`", errGivenBack)

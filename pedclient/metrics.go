@@ -39,6 +39,8 @@ func (st Status) emit(e *metrics.Emit) {
 	for _, cmd := range ceremonyNames() {
 		e.Gauge("ceremonies_running", "Ceremonies that are under way.", float64(running[cmd]), "command", cmd)
 	}
+	e.Counter("connections_total", "Connections that came in on the port for PEDservers.", st.Connections)
+	e.Counters("refusals_total", "Callers on that port and on the HSM socket that were turned away, by reason.", "reason", st.Refused)
 	e.Counters("connects_total", "Tries to connect a slot, by result.", "result", st.Connects)
 	e.Counters("link_losses_total", "PEDs that were lost, by reason.", "reason", st.LinkLosses)
 	e.Counters("tls_refusals_total", "Peers refused in the TLS handshake, by reason.", "reason", st.TLSRefusals)

@@ -31,6 +31,8 @@ type Status struct {
 	Slots       []SlotStatus `json:"slots"`
 	Links       []LinkStatus `json:"links"` // that PEDservers have made
 
+	Connections uint64            `json:"connections"` // that came in, of PEDservers
+	Refused     map[string]uint64 `json:"refused"`     // by reason, callers of the port and the socket
 	Connects    map[string]uint64 `json:"connects"`    // by result
 	LinkLosses  map[string]uint64 `json:"linkLosses"`  // by reason
 	TLSRefusals map[string]uint64 `json:"tlsRefusals"` // by reason
