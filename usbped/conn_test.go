@@ -19,6 +19,13 @@ var stateEvent = protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDMo
 // HostOpened.
 func open(t *testing.T) (*Host, *Gadget) {
 	t.Helper()
+	h, g := connect(t)
+	take(t, g, HostOpened)
+	return h, g
+}
+
+func connect(t testing.TB) (*Host, *Gadget) {
+	t.Helper()
 	a, b := net.Pipe()
 	g := NewGadget(b, testInfo)
 	h, err := NewHost(t.Context(), a)
@@ -26,7 +33,6 @@ func open(t *testing.T) (*Host, *Gadget) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close(); g.Close() })
-	take(t, g, HostOpened)
 	return h, g
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"openped/protocol"
@@ -48,13 +49,6 @@ func (o *outbox) nextEvent() uint32 {
 }
 
 func (o *outbox) wakeUp() { wake(o.wake) }
-
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
 
 // reset makes RESET the first that is said.
 func (o *outbox) reset(t resetToken) {
@@ -117,6 +111,8 @@ func (o *outbox) next(segment int) (f rawFrame, ok bool) {
 
 func (g *Gadget) writeLoop() {
 	var b []byte
+	w := g.writer(g.port.Write)
+	defer w.late.Stop()
 	for {
 		g.mu.Lock()
 		f, ok := g.out.next(g.segment)
@@ -131,7 +127,7 @@ func (g *Gadget) writeLoop() {
 			}
 		}
 		b = appendFrame(b[:0], f)
-		err := g.write(era, b, g.port.Write)
+		err := w.write(era, b)
 		if err == nil && last && f.typ == typeInfo {
 			g.out.said = true
 			err = ErrClosed
@@ -146,6 +142,8 @@ func (g *Gadget) writeLoop() {
 // eventLoop writes the events of a cable.
 func (g *Gadget) eventLoop() {
 	var b []byte
+	w := g.writer(g.port.WriteEvent)
+	defer w.late.Stop()
 	for {
 		g.mu.Lock()
 		var f rawFrame
@@ -163,42 +161,57 @@ func (g *Gadget) eventLoop() {
 			}
 		}
 		b = appendFrame(b[:0], f)
-		if err := g.write(era, b, g.port.WriteEvent); err != nil {
+		if err := w.write(era, b); err != nil {
 			g.c.fail(err)
 			return
 		}
 	}
 }
 
-// write writes a frame. A host that does not take it in time is gone; but the
-// call lasts until another host does.
-func (g *Gadget) write(era uint32, b []byte, write func([]byte) (int, error)) error {
-	late := time.AfterFunc(WriteTimeout, func() {
+// writer writes to one lane. A host that does not take a frame in time is gone;
+// but the call lasts until another host does.
+type writer struct {
+	to   func([]byte) (int, error)
+	late *time.Timer
+	era  atomic.Uint32
+}
+
+func (g *Gadget) writer(to func([]byte) (int, error)) *writer {
+	w := &writer{to: to}
+	w.late = time.AfterFunc(WriteTimeout, func() {
 		if g.stream {
 			g.c.fail(errNotTaken)
 			return
 		}
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.era == era {
+		if g.era == w.era.Load() {
 			g.loseLocked()
 		}
 	})
-	defer late.Stop()
-	n, err := write(b)
+	w.late.Stop()
+	return w
+}
+
+func (w *writer) write(era uint32, b []byte) error {
+	w.era.Store(era)
+	w.late.Reset(WriteTimeout)
+	n, err := w.to(b)
+	w.late.Stop()
 	if err == nil && n != len(b) {
 		err = io.ErrShortWrite
 	}
 	return err
 }
 
-// SendFrame sends one frame of the channel, 1–65700 bytes, and returns when the
-// host has taken it. If the context ends earlier, it may still be sent.
+// SendFrame sends one frame of the channel, 1–65700 bytes, which nobody may
+// change any more, and returns when the host has taken it. If the context ends
+// earlier, it may still be sent.
 func (g *Gadget) SendFrame(ctx context.Context, frame []byte) error {
 	if len(frame) == 0 || len(frame) > MaxPayload {
 		return ErrTooLong
 	}
-	m := &outgoing{typ: typeFrame, left: append([]byte(nil), frame...), done: make(chan error, 1)}
+	m := &outgoing{typ: typeFrame, left: frame, done: make(chan error, 1)}
 	if err := g.say(ctx, m); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Host struct {
 	wmu   chan struct{} // held while writing; a channel, so that waiting for it can end
 	tx    uint32        // next number to send, under wmu
 	out   []byte        // the frame being sent, under wmu
+	slow  *time.Timer   // ends a write that takes too long, under wmu
 	delay atomic.Int64  // nanoseconds between two pieces of a frame, 0: in one piece
 
 	sending   chan struct{} // held by whoever sends a frame of the channel
@@ -77,6 +78,7 @@ func newHost(ctx context.Context, port HostPort, stream bool) (*Host, error) {
 		wmu: make(chan struct{}, 1), sending: make(chan struct{}, 1), flowed: make(chan struct{}),
 		canceler: make(chan struct{}, 1), pinger: make(chan struct{}, 1), pongs: make(chan pong, 1),
 	}
+	h.slow = time.AfterFunc(WriteTimeout, func() { h.c.fail(errNotTaken) })
 	var token resetToken
 	for token == (resetToken{}) {
 		rand.Read(token[:]) // never fails

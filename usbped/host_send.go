@@ -32,11 +32,13 @@ func (h *Host) write(ctx context.Context, f rawFrame, check func() error) error 
 
 // send is write for bytes, for who holds wmu.
 func (h *Host) send(ctx context.Context, b []byte) error {
-	wctx, cancel := context.WithTimeoutCause(ctx, WriteTimeout, errNotTaken)
-	defer cancel()
-	stop := context.AfterFunc(wctx, func() { h.c.fail(context.Cause(wctx)) })
+	h.slow.Reset(WriteTimeout)
+	stop := func() bool { return true }
+	if ctx.Done() != nil {
+		stop = context.AfterFunc(ctx, func() { h.c.fail(context.Cause(ctx)) })
+	}
 	err := h.sendPieces(b)
-	if !stop() {
+	if !h.slow.Stop() || !stop() {
 		// Either it did not get out or the port is closed by now.
 		<-h.c.dead
 	} else if err != nil {

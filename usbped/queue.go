@@ -9,6 +9,7 @@ import (
 type queue[T any] struct {
 	mu    sync.Mutex
 	items []T
+	taken int           // of items
 	some  chan struct{} // has one while there may be items
 }
 
@@ -18,14 +19,20 @@ func newQueue[T any]() *queue[T] { return &queue[T]{some: make(chan struct{}, 1)
 func (q *queue[T]) put(m T) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if len(q.items) == cap(q.items) && q.taken > 0 {
+		n := copy(q.items, q.items[q.taken:])
+		clear(q.items[n:])
+		q.items, q.taken = q.items[:n], 0
+	}
 	q.items = append(q.items, m)
-	q.wake()
-	return len(q.items)
+	wake(q.some)
+	return len(q.items) - q.taken
 }
 
-func (q *queue[T]) wake() {
+// wake puts one into a channel that has room for one, if none is in it.
+func wake(c chan struct{}) {
 	select {
-	case q.some <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -35,13 +42,13 @@ func (q *queue[T]) drop(useless func(T) bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	kept := q.items[:0]
-	for _, m := range q.items {
+	for _, m := range q.items[q.taken:] {
 		if !useless(m) {
 			kept = append(kept, m)
 		}
 	}
 	clear(q.items[len(kept):])
-	q.items = kept
+	q.items, q.taken = kept, 0
 }
 
 // get takes the first item, if there is one.
@@ -51,13 +58,12 @@ func (q *queue[T]) get() (m T, ok bool) {
 	if len(q.items) == 0 {
 		return m, false
 	}
-	m = q.items[0]
 	var zero T
-	q.items[0] = zero
-	if q.items = q.items[1:]; len(q.items) > 0 {
-		q.wake()
+	m, q.items[q.taken] = q.items[q.taken], zero
+	if q.taken++; q.taken == len(q.items) {
+		q.items, q.taken = q.items[:0], 0
 	} else {
-		q.items = nil
+		wake(q.some)
 	}
 	return m, true
 }
