@@ -220,7 +220,9 @@ func TestServerStopsInMidDialogue(t *testing.T) {
 		}
 		return nil
 	})
-	if l.Server().Running() {
+	select {
+	case <-l.Server().Done():
+	case <-time.After(5 * time.Second): // a moment for this process to hear of it
 		t.Error("pedserver runs on")
 	}
 	l.StartServer()
