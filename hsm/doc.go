@@ -1,7 +1,7 @@
 // Package hsm is the HSM's side: roles and their attempts, the remote PED
 // vector, the ceremonies that people take part in, and the near end of the
-// secure channel over an injected frame connection (docs/SPEC.md, "Ceremonies"
-// and "HSM state").
+// secure channel over an injected frame connection (docs/SPEC.md, "Ceremonies",
+// "Local PEDs" and "HSM state").
 //
 // A Slot runs the ceremonies of one HSM, one at a time; what it decides becomes
 // durable through a Driver, which is the HSM itself: identity, secrets at rest,

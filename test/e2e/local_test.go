@@ -116,6 +116,13 @@ func TestLocalPED(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Must(connectLocal, lab.People{})
+	if err := l.PED().Mode("remote"); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, l, "role changepw -name so", "CKR_PED_REFUSED", "PED not ready")
+	if err := l.PED().Mode("local"); err != nil {
+		t.Fatal(err)
+	}
 	l.Must("role changepw -name so", lab.Everybody())
 	if out, err := l.HSMCM("audit", "verify"); err != nil {
 		t.Errorf("%v\n%s", err, out)
