@@ -148,7 +148,8 @@ func (s *slot) status() SlotStatus {
 
 // Show prints the status in the manner of pedserver's.
 func (st Status) Show(w io.Writer) {
-	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	// Root may ask the pedclient of any user, which can say whatever it likes.
+	p := func(format string, args ...any) { fmt.Fprintln(w, cmdline.Printable(fmt.Sprintf(format, args...))) }
 	p("Client Information:")
 	p("  Hostname:                %s", st.Hostname)
 	p("  Software Version:        %s", st.Version)
@@ -158,7 +159,7 @@ func (st Status) Show(w io.Writer) {
 		p("  Listening For PEDserver: %s", strings.Join(st.Listening, ", "))
 	}
 	if st.Identity != "" {
-		p("  Certificate Name:        %s", cmdline.Printable(st.Identity))
+		p("  Certificate Name:        %s", st.Identity)
 	}
 	p("  Client Up Time:          %d (secs)", st.UpTime)
 	p("  Idle Timeout Value:      %d (secs)", st.IdleTimeout)
@@ -168,7 +169,7 @@ func (st Status) Show(w io.Writer) {
 		if l.Slot != 0 {
 			use = fmt.Sprintf("slot %d", l.Slot)
 		}
-		p("  PEDserver Connected:     %s, %s, %d (secs), %s", cmdline.Printable(l.PEDServer), l.Address, l.Time, use)
+		p("  PEDserver Connected:     %s, %s, %d (secs), %s", l.PEDServer, l.Address, l.Time, use)
 	}
 	for _, s := range st.Slots {
 		p("")
@@ -183,7 +184,7 @@ func (s SlotStatus) show(p func(string, ...any)) {
 		if v == "" {
 			return "(none)"
 		}
-		return cmdline.Printable(v)
+		return v
 	}
 	rpv := "not initialized"
 	if s.RPV {
@@ -194,7 +195,7 @@ func (s SlotStatus) show(p func(string, ...any)) {
 	p("  HSM Label:               %s", orNone(s.Label))
 	p("  HSM Firmware Version:    %s", s.Firmware)
 	p("  HSM State:               %s", s.State)
-	p("  HSM State File:          %s", cmdline.Printable(s.File))
+	p("  HSM State File:          %s", s.File)
 	p("  Remote PED Vector:       %s", rpv)
 	if s.Ceremony != "" {
 		p("  Running:                 %s, %d (secs)", s.Ceremony, s.CeremonyTime)
@@ -206,10 +207,10 @@ func (s SlotStatus) show(p func(string, ...any)) {
 	if !s.Connected {
 		p("  Ped2 Connection Status:  Disconnected")
 		if s.Reason != "" {
-			p("  Ped2 Disconnect Reason:  %s", cmdline.Printable(s.Reason))
+			p("  Ped2 Disconnect Reason:  %s", s.Reason)
 		}
 		if s.WaitingFor != "" {
-			p("  Ped2 Comes Back With:    %s", cmdline.Printable(s.WaitingFor))
+			p("  Ped2 Comes Back With:    %s", s.WaitingFor)
 		}
 		return
 	}
@@ -217,13 +218,13 @@ func (s SlotStatus) show(p func(string, ...any)) {
 	proof := "not yet"
 	switch {
 	case s.Local:
-		p("  Local PED:               %s", cmdline.Printable(s.PEDDevice))
+		p("  Local PED:               %s", s.PEDDevice)
 		proof = "by its cable"
 	case s.Proven:
 		proof = "yes"
 	}
 	if !s.Local {
-		p("  PEDserver:               %s", cmdline.Printable(s.PEDServer)+s.link())
+		p("  PEDserver:               %s", s.PEDServer+s.link())
 	}
 	p("  PED Serial Number:       %s", orNone(s.PEDSerial))
 	p("  PED Firmware Version:    %s", orNone(s.PEDFirmware))
@@ -238,7 +239,7 @@ func (s SlotStatus) show(p func(string, ...any)) {
 func (s SlotStatus) link() string {
 	text := ""
 	if s.Name != "" && !s.PEDInitiated {
-		text = ", " + cmdline.Printable(s.Name)
+		text = ", " + s.Name
 	}
 	text += withTLS(s.TLS)
 	if s.PEDID != 0 {

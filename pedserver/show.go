@@ -14,7 +14,8 @@ import (
 // the vendor does not have are only there when they say something: why there is
 // no PED, that the PED is software or in another mode, who is connected.
 func (st Status) Show(w io.Writer) {
-	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	// Root may ask the pedserver of any user, which can say whatever it likes.
+	p := func(format string, args ...any) { fmt.Fprintln(w, cmdline.Printable(fmt.Sprintf(format, args...))) }
 	firmware := "Not Available"
 	if st.PED.Connected {
 		firmware = st.PED.Firmware
@@ -128,10 +129,10 @@ func (st PEDStatus) Show(w io.Writer) {
 		if remedy != "" {
 			remedy = "; " + remedy
 		}
-		p("  Ped2 Disconnect Reason:   %s", cmdline.Printable(st.Reason+remedy))
+		p("  Ped2 Disconnect Reason:   %s", st.Reason+remedy)
 	}
 	if n := len(st.Devices); n > 1 || n == 1 && !st.Connected {
-		p("  Ped2 Devices:             %s", cmdline.Printable(strings.Join(st.Devices, ", ")))
+		p("  Ped2 Devices:             %s", strings.Join(st.Devices, ", "))
 	}
 }
 

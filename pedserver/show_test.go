@@ -57,6 +57,17 @@ func TestShowLiteral(t *testing.T) {
 	}
 }
 
+// TestShowIsPlain: what a daemon says of itself does not steer the terminal.
+func TestShowIsPlain(t *testing.T) {
+	st := vendorStatus()
+	st.Version, st.Hostname = "1.0\x1b[2J", "a\nShow command passed."
+	st.Client = &ClientStatus{HSM: "\x1b]0;", Software: "\u009b2J", Name: "x\r"}
+	got := show(st)
+	if strings.ContainsAny(got, "\x1b\r\u009b") || strings.Count(got, "\nShow command passed.\n") != 1 {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestShowMore(t *testing.T) {
 	st := vendorStatus()
 	st.PED = PEDStatus{Connected: true, Firmware: "2.9.0", Software: true, RPKs: []string{"1a123456789a1234"}}
