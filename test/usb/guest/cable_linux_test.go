@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,11 +57,11 @@ func (d device) node() string {
 	return fmt.Sprintf("/dev/bus/usb/%03d/%03d", bus, dev)
 }
 
-var dummyBus = regexp.MustCompile(`/dummy_hcd\.(\d+)/`)
+const dummy = "/sys/devices/platform/dummy_hcd.0"
 
 func (d device) pull() error {
-	if m := dummyBus.FindStringSubmatch(string(d)); m != nil {
-		return connectUDC("dummy_udc."+m[1], "disconnect")
+	if strings.HasPrefix(string(d), dummy) {
+		return disablePort("1")
 	}
 	port, err := strconv.Atoi(d.read("devpath"))
 	if err != nil {
@@ -96,8 +95,13 @@ func ports() (free []int, taken int) {
 
 const vhci = "/sys/devices/platform/vhci_hcd.0"
 
-func connectUDC(udc, what string) error {
-	return os.WriteFile(filepath.Join("/sys/class/udc", udc, "soft_connect"), []byte(what), 0)
+// disablePort takes the power from dummy_hcd's only port, or gives it back.
+func disablePort(yes string) error {
+	found, _ := filepath.Glob(filepath.Join(dummy, "usb*", "*-0:1.0", "usb*-port1", "disable"))
+	if len(found) != 1 {
+		return fmt.Errorf("%d switches of dummy_hcd's port", len(found))
+	}
+	return os.WriteFile(found[0], []byte(yes), 0)
 }
 
 // vhciCable: softped attaches itself to the virtual host controller.
@@ -108,7 +112,7 @@ func (vhciCable) flags() []string { return []string{"-vhci"} }
 // plug has softped attach again; at its start it does so by itself.
 func (vhciCable) plug(p *lab.PED) error {
 	for _, d := range peds() {
-		if !dummyBus.MatchString(string(d)) {
+		if !strings.HasPrefix(string(d), dummy) {
 			return nil
 		}
 	}
@@ -153,7 +157,7 @@ type gadgetCable struct{ udc string }
 func (c gadgetCable) flags() []string { return []string{"-gadget", c.udc} }
 
 // plug has no effect on a cable that is plugged in.
-func (c gadgetCable) plug(*lab.PED) error { return connectUDC(c.udc, "connect") }
+func (c gadgetCable) plug(*lab.PED) error { return disablePort("0") }
 
 var gadget = gadgetCable{"dummy_udc.0"}
 

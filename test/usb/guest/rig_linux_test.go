@@ -20,6 +20,10 @@ const slow = 5
 // unplugBound is within which a dialogue has to end after a cable was pulled.
 const unplugBound = 2 * time.Second
 
+// pollBound is within which pedserver tells what is so, as far as nothing says that
+// it is to be sooner.
+const pollBound = 40 * time.Second
+
 const login = "role login -name so"
 
 // begin is a lab with an initialised HSM whose PED is on a cable, all running,
@@ -74,7 +78,7 @@ func ready(t testing.TB, l *lab.Lab) {
 // show says to people then.
 func desk(t testing.TB, l *lab.Lab, what string, ok func(pedserver.Status) bool) string {
 	t.Helper()
-	l.Poll(15*time.Second, what, func() error {
+	l.Poll(pollBound, what, func() error {
 		s, err := l.ServerStatus()
 		if err == nil && !ok(s) {
 			err = fmt.Errorf("pedserver says %+v", s.PED)
@@ -151,7 +155,7 @@ func run(name string, args ...string) error {
 // showSays waits until pedserver's show tells people each of the parts.
 func showSays(t testing.TB, s *lab.Stage, parts ...string) {
 	t.Helper()
-	err := lab.Poll(15*time.Second, "the truth of pedserver", func() error {
+	err := lab.Poll(pollBound, "the truth of pedserver", func() error {
 		out, err := s.Run("pedserver", "-mode", "show")
 		for _, p := range parts {
 			if err == nil && !strings.Contains(strings.ToLower(out), strings.ToLower(p)) {

@@ -59,9 +59,13 @@ func median(d []time.Duration) time.Duration {
 
 // plugIn plugs a device in whose ports go to serve, one after the other.
 func plugIn(t testing.TB, info usbped.Info, serve func(context.Context, usbped.GadgetPort)) {
+	plugInAt(usbdev.High, t, info, serve)
+}
+
+func plugInAt(speed usbdev.Speed, t testing.TB, info usbped.Info, serve func(context.Context, usbped.GadgetPort)) {
 	t.Helper()
 	ports := usbdev.NewPorts()
-	v := &usbip.VHCI{ID: usbdev.IdentityOf(info, 0, 0), Speed: usbdev.High, Ports: ports, Log: slog.New(slog.DiscardHandler)}
+	v := &usbip.VHCI{ID: usbdev.IdentityOf(info, 0, 0), Speed: speed, Ports: ports, Log: slog.New(slog.DiscardHandler)}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); ports.Serve(ctx, serve) }()
