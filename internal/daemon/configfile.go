@@ -53,6 +53,9 @@ func (c *Call) find() (string, error) {
 	}
 	if !c.is("start") && !c.Command.AnyConfig && !c.remote() {
 		r, err := c.running()
+		if err == nil { // root may call anybody's daemon, but not write the file that it names
+			err = rundir.Check(c.Dirs.Run)
+		}
 		switch {
 		case err == nil:
 			return r.File, nil
