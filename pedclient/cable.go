@@ -21,6 +21,7 @@ const (
 	cableOpen  = 15 * time.Second // a mute PED's port is reset, which takes its time
 	cableState = 2 * time.Second  // for the PED to say which mode it is in
 	cableGrace = time.Second      // for it to go idle before it is given up
+	cableLeave = time.Second      // for it to notice that the host before has gone
 	cablePing  = time.Second      // between two pings
 )
 
@@ -108,7 +109,7 @@ func (cs *cables) open(ctx context.Context, device string, s *slot) (*cable, err
 	if err != nil {
 		return nil, err
 	}
-	dev, err := usbped.OpenReset(ctx, opener)
+	dev, err := openCable(ctx, opener)
 	if err != nil {
 		cs.free(u)
 		if other := cs.otherName(device); other != nil && errors.Is(err, usbped.ErrInUse) {
@@ -124,6 +125,23 @@ func (cs *cables) open(ctx context.Context, device string, s *slot) (*cable, err
 	i := dev.Info()
 	c.log.Info("local PED opened", "device", device, "ped", i.Serial, "firmware", i.Firmware, "software", i.Software)
 	return c, nil
+}
+
+// openCable opens a device. One that nobody has who could be named may not have
+// noticed yet that it was given up.
+func openCable(ctx context.Context, o usbped.Opener) (usbped.Device, error) {
+	for until := time.Now().Add(cableLeave); ; {
+		dev, err := usbped.OpenReset(ctx, o)
+		var held *usbped.HeldError
+		if !errors.Is(err, usbped.ErrInUse) || errors.As(err, &held) || time.Now().After(until) {
+			return dev, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 // otherName finds who may have a device of USB by another of its names.

@@ -76,6 +76,7 @@ func TestLocalRefused(t *testing.T) {
 			"says nothing":    {func() { p.quiet = true }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "does not say which mode", cableState},
 			"none":            {func() { p.empty = true }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "no PED found", 0},
 			"pedserver's":     {func() { p.err = &usbped.HeldError{Process: "pedserver", PID: 4711} }, localPED(1), hsmapi.CKR_PED_BUSY, "PED in use by pedserver (process 4711); stop pedserver (process 4711)", 0},
+			"somebody's":      {func() { p.err = usbped.ErrInUse }, localPED(1), hsmapi.CKR_PED_BUSY, "PED in use by another program", cableLeave + 20*time.Millisecond},
 			"several":         {func() { p.err = &usbped.SeveralError{Serials: []string{"A1", "B2"}} }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "-peddevice usb:A1 or -peddevice usb:B2", 0},
 			"no permission":   {func() { p.err = &usbped.AccessError{Path: "/dev/bus/usb/001/002"} }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "/etc/udev/rules.d/70-openped.rules", 0},
 			"hangs":           {func() { p.opening = make(chan struct{}) }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "does not answer", cableOpen},
@@ -97,7 +98,10 @@ func TestLocalRefused(t *testing.T) {
 				t.Errorf("%s: the device is still open", name)
 			}
 		}
-		p.set(func() { p.mode, p.quiet, p.empty, p.err, p.opening = protocol.PEDModeLocal, false, false, nil, nil })
+		p.set(func() {
+			p.mode, p.quiet, p.empty, p.err, p.opening = protocol.PEDModeLocal, false, false, usbped.ErrInUse, nil
+		})
+		time.AfterFunc(100*time.Millisecond, func() { p.set(func() { p.err = nil }) }) // it has noticed
 		u.must(hsmapi.PedConnect, localPED(1).AddText(hsmapi.TagDevice, "usb:PED0001"))
 		if last := p.asked[len(p.asked)-1]; last != "PED0001" {
 			t.Errorf("asked for %q", last)

@@ -50,6 +50,22 @@ func withLocal(t *testing.T, o lab.Options) *lab.Lab {
 	return l
 }
 
+// choose chooses a mode at the PED, and waits until the program that has it open
+// has heard of it.
+func choose(t *testing.T, l *lab.Lab, mode string, heard func() (string, error)) {
+	t.Helper()
+	if err := l.PED().Mode(mode); err != nil {
+		t.Fatal(err)
+	}
+	l.Poll(0, "the PED's mode is known", func() error {
+		text, err := heard()
+		if err == nil && !strings.Contains(text, mode) {
+			err = fmt.Errorf("%q", text)
+		}
+		return err
+	})
+}
+
 // A new HSM gets its first orange key, is initialised and logged in to at a PED of
 // its own host, with no PEDserver and no password. Then that PED goes to a
 // workstation, and the orange key opens the way from there.
@@ -94,9 +110,7 @@ func TestLocalPED(t *testing.T) {
 	})
 	refuses(t, l, connectLocal, "CKR_PED_BUSY", "in use by pedserver (process ")
 	refuses(t, l, l.Connect(), "CKR_PED_REFUSED", "") // still in Local
-	if err := l.PED().Mode("remote"); err != nil {
-		t.Fatal(err)
-	}
+	choose(t, l, "remote", func() (string, error) { st, err := l.ServerStatus(); return st.PED.Mode, err })
 	l.Must(l.Connect(), lab.People{})
 	l.Must("role logout", lab.People{})
 	if e := l.Must(login, lab.Everybody()); !strings.Contains(strings.Join(e.Screens, " "), "key.insert") {
@@ -116,13 +130,14 @@ func TestLocalPED(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Must(connectLocal, lab.People{})
-	if err := l.PED().Mode("remote"); err != nil {
-		t.Fatal(err)
-	}
+	pedShow := func() (string, error) { return l.HSMCM("ped", "show") }
+	choose(t, l, "remote", pedShow)
 	refuses(t, l, "role changepw -name so", "CKR_PED_REFUSED", "PED not ready")
-	if err := l.PED().Mode("local"); err != nil {
-		t.Fatal(err)
-	}
+	choose(t, l, "local", func() (string, error) {
+		out, err := pedShow()
+		_, after, _ := strings.Cut(out, "PED mode ")
+		return after, err
+	})
 	l.Must("role changepw -name so", lab.Everybody())
 	if out, err := l.HSMCM("audit", "verify"); err != nil {
 		t.Errorf("%v\n%s", err, out)
