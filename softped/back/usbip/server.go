@@ -85,11 +85,14 @@ func (s *Server) giveBack() {
 // Serve answers callers until ctx ends or the listener fails; then it closes the
 // listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	quiet := strangers.NewQuiet(s.Log)
+	ctx, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	defer end()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
+	quiet := strangers.NewQuiet(s.Log)
+	wg.Go(func() { quiet.Run(ctx) })
 	callers := make(chan struct{}, maxCallers)
 	for {
 		c, err := l.Accept()

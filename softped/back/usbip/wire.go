@@ -27,7 +27,7 @@ const (
 	opVersion  = 0x0111
 	opDevlist  = 0x8005
 	opImport   = 0x8003
-	reply      = 0x7fff // mask: a reply has the number of its request without the top bit
+	replyMask  = 0x7fff // a reply has the number of its request without the top bit
 	opHeadSize = 8
 
 	statusDone = 0
@@ -58,7 +58,7 @@ func readOp(r io.Reader) (code uint16, err error) {
 }
 
 func opReply(code uint16, status uint32) *wire.Writer {
-	return new(wire.Writer).U16(opVersion).U16(code & reply).U32(status)
+	return new(wire.Writer).U16(opVersion).U16(code & replyMask).U32(status)
 }
 
 // appendDevice appends the record of a device.
