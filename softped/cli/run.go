@@ -41,7 +41,11 @@ func run(args []string, std streams) error {
 		return err
 	}
 	dumps := secret.DisableDumps()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Signals are taken until the end: one that comes while things are put away
+	// must not stop that half-way.
+	signals, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer release()
+	ctx, stop := context.WithCancel(signals)
 	defer stop()
 
 	log, closeLog := o.log(std.err)
