@@ -156,7 +156,7 @@ func lossReason(cause *hsm.Error) string {
 		return "ped_lost"
 	case errors.As(cause.Err, &said):
 		switch said.Code {
-		case protocol.LinkErrPEDLost:
+		case protocol.LinkErrPEDLost, protocol.LinkErrPEDMute, protocol.LinkErrPEDReleased:
 			return "ped_lost"
 		case protocol.LinkErrIdle:
 			return "idle"

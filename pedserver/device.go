@@ -199,10 +199,9 @@ func (p *ped) serve(ctx context.Context, dev usbped.Device) error {
 				return
 			case <-t.C:
 			}
-			asked := time.Now()
 			if err := p.calls.within(ctx, usbped.PongTimeout+time.Second, dev.Ping); err != nil {
-				if time.Since(asked) >= usbped.PongTimeout {
-					err = fmt.Errorf("%w: %w", usbped.ErrMute, err)
+				if errors.Is(err, context.DeadlineExceeded) {
+					err = fmt.Errorf("%w: it takes no ping", usbped.ErrMute)
 				}
 				cancel(err)
 				return
@@ -264,6 +263,7 @@ func (p *ped) detach(dev usbped.Device, err error) {
 	p.dev, p.state = nil, nil
 	p.dialogue(false)
 	if h := p.holder; h != nil && h.dev == dev {
+		h.loss.Code = lossCode(err)
 		close(h.lost)
 		close(h.free)
 		p.holder = nil

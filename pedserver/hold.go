@@ -2,6 +2,7 @@ package pedserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ type hold struct {
 	since    time.Time
 	msgs     chan usbped.Message // from the PED
 	lost     chan struct{}       // closed when the device went away
+	loss     protocol.Error      // what the holder is told then
 	done     chan struct{}       // closed when the holder gives it back
 	left     chan struct{}       // closed when the holder's connection has ended
 	free     chan struct{}       // closed when the next may have the device
@@ -100,6 +102,14 @@ func (p *ped) take() (*hold, error) {
 
 // errNotIdle is why there is no PED when one is opened again.
 var errNotIdle error = mutePED{fmt.Errorf("%w: it did not go idle and is opened again", usbped.ErrMute)}
+
+// lossCode is what the holder is told of how the PED went.
+func lossCode(err error) protocol.LinkErr {
+	if errors.Is(err, usbped.ErrMute) || errors.Is(err, context.DeadlineExceeded) {
+		return protocol.LinkErrPEDMute
+	}
+	return protocol.LinkErrPEDLost
+}
 
 // release takes the device back and makes the PED idle: whoever asked its
 // custodian for something is gone. Until that is done the PED stays taken. A

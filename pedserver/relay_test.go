@@ -226,7 +226,7 @@ func (m *mute) Ping(ctx context.Context) error {
 	case <-time.After(usbped.PongTimeout):
 	case <-ctx.Done():
 	}
-	return usbped.ErrUnplugged
+	return usbped.ErrMute
 }
 
 // A PED that is there but mute is as good as none, and is opened again.
@@ -242,7 +242,7 @@ func TestMutePED(t *testing.T) {
 		h := w.acquire("10.0.0.1", false)
 		h.send(protocol.PEDFrame{Bytes: []byte{1}})
 		time.Sleep(5 * time.Second)
-		if e := want[protocol.Error](h); e.Code != protocol.LinkErrPEDLost {
+		if e := want[protocol.Error](h); e.Code != protocol.LinkErrPEDMute {
 			t.Errorf("%v", e)
 		}
 		if len(m.closed) == 0 {

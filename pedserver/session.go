@@ -88,7 +88,7 @@ func (s *session) fromHost(ctx context.Context) error {
 			s.log.Log(ctx, logs.LevelTrace, "frame to PED", "bytes", len(b.Bytes))
 			if err := s.toPED(ctx, b.Bytes); err != nil {
 				s.log.Warn("PED does not take a frame", "err", err)
-				return errors.Join(errDevice, protocol.Error{Code: protocol.LinkErrPEDLost})
+				return errors.Join(errDevice, protocol.Error{Code: lossCode(err)})
 			}
 		case protocol.Ping:
 			if err := s.link.send(protocol.Pong(b)); err != nil {
@@ -144,7 +144,7 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 		case err := <-ended:
 			return proven, err
 		case <-s.hold.lost:
-			return proven, protocol.Error{Code: protocol.LinkErrPEDLost}
+			return proven, s.hold.loss
 		case <-s.hold.ended:
 			return proven, errTakenAway
 		case <-proof.C:

@@ -46,7 +46,11 @@ func (c *conn) fail(cause error) {
 	c.mu.Lock()
 	first := c.cause == nil
 	if first {
-		if cause != ErrClosed && !errors.Is(cause, ErrUnplugged) {
+		switch {
+		case cause == ErrClosed, errors.Is(cause, ErrUnplugged):
+		case errors.Is(cause, ErrMute):
+			cause = muteError{cause}
+		default:
 			cause = fmt.Errorf("%w: %w", ErrUnplugged, cause)
 		}
 		c.cause = cause
@@ -57,6 +61,12 @@ func (c *conn) fail(cause error) {
 		_ = c.close() // the cause is what the caller wants to know
 	}
 }
+
+// muteError ends a connection as if the PED were unplugged; what it says is the
+// truth.
+type muteError struct{ error }
+
+func (e muteError) Unwrap() []error { return []error{e.error, ErrUnplugged} }
 
 // err returns why the connection ended, or nil.
 func (c *conn) err() error {

@@ -3,6 +3,7 @@ package usbped
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"sync/atomic"
 	"time"
@@ -180,7 +181,7 @@ func (g *Gadget) writer(to func([]byte) (int, error)) *writer {
 	w := &writer{to: to}
 	w.late = time.AfterFunc(WriteTimeout, func() {
 		if g.stream {
-			g.c.fail(errNotTaken)
+			g.c.fail(errNotRead)
 			return
 		}
 		g.mu.Lock()
@@ -279,3 +280,5 @@ func (g *Gadget) say(ctx context.Context, m *outgoing) error {
 	g.out.wakeUp()
 	return nil
 }
+
+var errNotRead = errors.New("frame not accepted in time")

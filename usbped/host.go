@@ -112,7 +112,7 @@ func (h *Host) openError(err error) error {
 	switch {
 	case errors.Is(err, ErrInUse), errors.Is(err, ErrNotPED):
 		return err
-	case errors.Is(err, errSilent) && !h.stream:
+	case errors.Is(err, errSilent) && !(h.stream && h.bulk.heard):
 		return ErrMute
 	case errors.Is(err, ErrCorrupt), errors.Is(err, errSilent):
 		return fmt.Errorf("%w: %w", ErrNotPED, err)

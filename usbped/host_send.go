@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -53,7 +54,7 @@ func (h *Host) send(ctx context.Context, b []byte) error {
 	return nil
 }
 
-var errNotTaken = errors.New("frame not accepted in time")
+var errNotTaken = fmt.Errorf("%w: frame not accepted in time", ErrMute)
 
 // piece is what USB moves at high speed in one packet.
 const piece = 512
@@ -172,7 +173,7 @@ func (h *Host) pay(ctx context.Context, dialogue, n uint32) error {
 	}
 }
 
-var errNoCredit = errors.New("the PED takes no more frames")
+var errNoCredit = fmt.Errorf("%w: it takes no more frames", ErrMute)
 
 // turn wakes those who wait for credit. The caller holds flow.
 func (h *Host) turn() {
@@ -231,7 +232,7 @@ func (h *Host) Cancel(ctx context.Context) error {
 	}
 }
 
-var errStays = errors.New("the PED does not end its dialogue")
+var errStays = fmt.Errorf("%w: it does not end its dialogue", ErrMute)
 
 // canceled takes the answer to CANCEL, which stands when the events that were
 // sent before it have come, too.
@@ -316,8 +317,10 @@ func (h *Host) Ping(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-late.C:
-			h.c.fail(errors.New("no answer to a ping"))
+			h.c.fail(errNoPong)
 			return h.c.err()
 		}
 	}
 }
+
+var errNoPong = fmt.Errorf("%w: no answer to a ping", ErrMute)

@@ -22,6 +22,7 @@ type lane struct {
 	events bool // carries events
 	buf    []byte
 	have   []byte // what was read and not taken yet
+	heard  bool   // anything at all was read
 	seq    uint32 // of the next frame
 	event  uint32 // of the next event
 }
@@ -47,6 +48,7 @@ func (l *lane) Read(p []byte) (int, error) {
 			return 0, ErrCorrupt
 		}
 		l.have = l.buf[:n]
+		l.heard = l.heard || n > 0
 		if n == 0 && err != nil {
 			return 0, err
 		}

@@ -54,7 +54,7 @@ func TestOpenFails(t *testing.T) {
 		want   error // of a stream
 		after  time.Duration
 	}{
-		"silent":       {silent, false, ErrNotPED, AnswerTimeout},
+		"silent":       {silent, false, ErrMute, AnswerTimeout},
 		"silent later": {reset, false, ErrNotPED, AnswerTimeout},
 		"another protocol": {func(p *peer) {
 			go p.c.Write([]byte("HTTP/1.1 400 Bad Request\r\n"))
