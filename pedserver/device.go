@@ -260,7 +260,10 @@ func (p *ped) dialogue(busy bool) {
 // waited for.
 func (p *ped) detach(dev usbped.Device, err error) {
 	p.mu.Lock()
-	p.dev, p.state = nil, nil
+	if p.lack != nil {
+		err = p.lack // closed on this side, for a reason
+	}
+	p.dev, p.state, p.lack = nil, nil, usbped.ErrClosed
 	p.dialogue(false)
 	if h := p.holder; h != nil && h.dev == dev {
 		h.loss.Code = lossCode(err)

@@ -246,3 +246,31 @@ func TestMutePEDInCircles(t *testing.T) {
 		})
 	}
 }
+
+// A pedserver that stops is still asked for its state.
+func TestStatusWhileStopping(t *testing.T) {
+	inWorld(t, Config{}, func(w *world) {
+		time.Sleep(time.Second)
+		w.state("ready", "")
+		w.stop()
+		w.done <- <-w.done
+		if st := w.srv.Status().PED; st.Connected || st.State != "unplugged" {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// A PED that did not go idle is called that until it is opened again.
+func TestStatusAfterNotIdle(t *testing.T) {
+	p := newPED(&Config{Log: testLog(t.Output()), Opener: new(plug)}, new(settings), newCounts())
+	dev := &mute{closed: make(chan struct{}, 1)}
+	h := &hold{dev: dev, lost: make(chan struct{}), free: make(chan struct{})}
+	p.holder, p.lack = h, errNotIdle // as release leaves it
+	p.detach(dev, usbped.ErrClosed)
+	if st := p.status(); st.State != "mute" {
+		t.Errorf("%+v", st)
+	}
+	if h.loss.Code != protocol.LinkErrPEDMute {
+		t.Errorf("the holder is told %v", h.loss)
+	}
+}
