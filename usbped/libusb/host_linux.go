@@ -91,15 +91,17 @@ const (
 	settleLook = 50 * time.Millisecond
 )
 
+// mayOpen waits for udev, if it may be at it. The file's time alone does not tell:
+// the kernel changes it as long as another program uses the PED.
 func (l linux) mayOpen(ctx context.Context, s *spot) error {
-	for {
+	for until := time.Now().Add(settling); ; {
 		err := unix.Faccessat(unix.AT_FDCWD, s.node, unix.R_OK|unix.W_OK, unix.AT_EACCESS)
 		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("%w: there is a PED, but no %s", usbped.ErrNoUSB, s.node)
-		case !young(s.node):
+		case !young(s.node), time.Now().After(until):
 			return &usbped.AccessError{Path: s.node}
 		}
 		select {
