@@ -239,6 +239,33 @@ func TestSlowPED(t *testing.T) {
 	}
 }
 
+// A slow PED that an earlier host left in the middle of all is opened in time.
+func TestSlowPEDAfterAnotherHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := usbpedtest.NewCable(64)
+		c.Pace = 10 * time.Millisecond
+		go firmware(usbped.NewPortGadget(c.Gadget(), info))
+		h, err := usbped.NewPortHost(t.Context(), c.Host())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go h.Send(t.Context(), make([]byte, usbped.MaxPayload))
+		if err := h.Send(t.Context(), make([]byte, usbped.MaxPayload)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		h.Close() // a frame comes back just now
+		if h, err = usbped.NewPortHost(t.Context(), c.Host()); err != nil {
+			t.Fatal(err)
+		}
+		if err := talk(t.Context(), h, 100); err != nil {
+			t.Error(err)
+		}
+		h.Close()
+		c.Unplug()
+	})
+}
+
 // taker is a PED whose firmware takes what it is told to.
 type taker struct {
 	*usbped.Gadget

@@ -229,11 +229,7 @@ func (g *Gadget) SendFrame(ctx context.Context, frame []byte) error {
 // SendEvent tells the host what everybody may know. It does not wait until the
 // host knows.
 func (g *Gadget) SendEvent(ctx context.Context, e protocol.PEDEvent) error {
-	m := &outgoing{typ: typeEvent, left: e.Encode(), done: make(chan error, 1)}
-	if !typeEvent.fits(uint64(len(m.left))) {
-		return ErrTooLong
-	}
-	return g.say(ctx, m)
+	return g.say(ctx, &outgoing{typ: typeEvent, left: e.Encode(), done: make(chan error, 1)})
 }
 
 // SendCanceled answers the HostCancel with this token, when all that was sent
