@@ -134,8 +134,16 @@ func (s *server) status() pedserver.Status {
 	return st
 }
 
+var errNotYet = errors.New("not done in time")
+
 // coded gives an error of the server its return code and its remedy.
 func coded(err error) error {
+	switch err {
+	case context.Canceled: // the caller does not hear it if it was he who went
+		err = pedserver.ErrStopping
+	case context.DeadlineExceeded:
+		err = errNotYet
+	}
 	e := &cmdline.ExitError{Code: cmdline.ExitFailed, Err: err, RC: rc.PeerUnreachable}
 	var h interface {
 		error
@@ -158,6 +166,10 @@ func coded(err error) error {
 		e.RC = rc.AlreadyRunning
 	case errors.Is(err, pedserver.ErrNoIdentity):
 		e.RC = rc.NoIdentity
+	case errors.Is(err, pedserver.ErrStopping):
+		e.RC = rc.NotRunning
+	case err == errNotYet:
+		e.RC, e.Hint = rc.OperationTimedOut, "pedserver goes on with it: -mode show tells how far it is"
 	case errors.As(err, &refused), errors.Is(err, linkid.ErrClosedEarly):
 		e.RC = rc.PeerRefused
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
