@@ -136,6 +136,8 @@ func TestModes(t *testing.T) {
 		{"-mode disconnect -name a", [modes]outcome{absent, no(rc.LegacyMode, legacy), ok(peer)}},
 		{"-mode disconnect -name b", [modes]outcome{absent, no(rc.LegacyMode, legacy), no(rc.NotRegistered, peer)}},
 		{"-mode reload", [modes]outcome{absent, ok(legacy), ok(peer)}},
+		{"-mode release", [modes]outcome{absent, ok(legacy), ok(peer)}},
+		{"-mode claim", [modes]outcome{absent, ok(legacy), ok(peer)}},
 		{"-mode config -show", same},
 		{"-mode config -set -idletimeout 100", same},
 		{"-mode config -name a -show", same},

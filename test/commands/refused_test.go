@@ -12,7 +12,7 @@ import (
 // and the nearest one that exists; the exit code is 1, and nothing was done.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ program, line, want string }{
-		{"pedserver", "-mode", "-mode needs a value; one of start, stop, show, config, connect, disconnect, reload"},
+		{"pedserver", "-mode", "-mode needs a value; one of start, stop, show, config, connect, disconnect, release, claim, reload"},
 		{"pedserver", "-mode strat", `unknown mode "strat"; did you mean -mode start?`},
 		{"pedserver", "start", "unknown option start; did you mean -mode start?"},
 		{"pedserver", "-modes start", "unknown option -modes; did you mean -mode?"},
