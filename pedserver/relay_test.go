@@ -322,3 +322,23 @@ func TestSlowReader(t *testing.T) {
 		w.acquire("10.0.0.2", true)
 	})
 }
+
+// ⚠ A PED whose operator chooses Local while an HSM host has it serves nobody from
+// afar any more. To take the rule out: the check of the mode in session.fromPED.
+func TestLocalWhileHeld(t *testing.T) {
+	inWorld(t, Config{}, func(w *world) {
+		h := w.acquire("10.0.0.1", true)
+		for _, mode := range []protocol.PEDMode{protocol.PEDModeAdmin, protocol.PEDModeLocal} {
+			w.plug.now().mode.Store(uint32(mode))
+			w.plug.now().event(protocol.EvtState)
+			if e := want[protocol.PEDEvent](h); e.Mode != mode {
+				t.Errorf("the HSM host is told %v, want %v", e.Mode, mode)
+			}
+		}
+		if e := want[protocol.Error](h); e.Code != protocol.LinkErrPEDMode {
+			t.Errorf("%v", e)
+		}
+		time.Sleep(time.Second)
+		w.state("wrong-mode", "choose Remote PED")
+	})
+}

@@ -177,6 +177,10 @@ func (s *session) fromPED(ctx context.Context, ended <-chan error) (proven bool,
 				proof.Stop()
 			}
 			err = s.toHost(ctx, m)
+			if err == nil && m.Event != nil && m.Event.Mode == protocol.PEDModeLocal {
+				// It takes no orange key now, and is not for who comes from afar.
+				err = protocol.Error{Code: protocol.LinkErrPEDMode}
+			}
 		}
 		if err != nil {
 			return proven, err
