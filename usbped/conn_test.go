@@ -455,6 +455,20 @@ func TestPingLate(t *testing.T) {
 	})
 }
 
+// The answer to a ping that was given up does not stand in the way of the answer
+// to the next one, which may come before that is waited for.
+func TestPongAfterPong(t *testing.T) {
+	h, _ := connect(t)
+	for token := range uint32(3) {
+		if err := h.take(rawFrame{typ: typePong, payload: u32(token, 0)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := <-h.pongs; p.token != 2 {
+		t.Errorf("the pong that is kept is number %d, want the last", p.token)
+	}
+}
+
 func TestSendBlocked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := rawPED(t, testPayload)

@@ -197,10 +197,11 @@ func (h *Host) take(f rawFrame) error {
 	case typeCanceled:
 		return h.canceled(f.payload)
 	case typePong:
-		select { // a pong nobody waits for is forgotten
-		case h.pongs <- pong{binary.BigEndian.Uint32(f.payload), binary.BigEndian.Uint32(f.payload[4:])}:
+		select { // one that nobody waited for must not be in the way
+		case <-h.pongs:
 		default:
 		}
+		h.pongs <- pong{binary.BigEndian.Uint32(f.payload), binary.BigEndian.Uint32(f.payload[4:])}
 		return nil
 	case typeReset:
 		return errLost
