@@ -14,7 +14,7 @@ import (
 // stopped. Here it gives the PED up when it is asked, and goes on: the HSM's
 // dialogue is not broken off by the way, another program gets the PED as soon as
 // the command is back, and has it until it is done.
-func TestF29_GivenUpWithoutAStop(t *testing.T) {
+func TestFullF29_GivenUpWithoutAStop(t *testing.T) {
 	l := begin(t, vhciCable{}, lab.Options{})
 	d := plugged(t, l, serial(t, l))
 	connect(t, l)
