@@ -199,6 +199,7 @@ func (c *Call) told(changes []change) error {
 	if reloadErr != nil {
 		return reloadErr
 	}
+	c.warnReloaded(r)
 	c.printReloaded(r)
 	fmt.Fprintln(c.Stdout, "Config command passed.")
 	return nil

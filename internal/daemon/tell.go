@@ -43,6 +43,10 @@ func (c *Call) Changed() {
 		c.Warn(err.Error())
 		return
 	}
+	c.warnReloaded(r)
+}
+
+func (c *Call) warnReloaded(r *Reloaded) {
 	if r != nil {
 		for _, w := range r.Warnings {
 			c.Warn(w)
@@ -64,9 +68,7 @@ func (c *Call) Reload() error {
 		return c.Print(r)
 	}
 	c.Launched("reload")
-	for _, w := range r.Warnings {
-		c.Warn(w)
-	}
+	c.warnReloaded(r)
 	fmt.Fprintf(c.Stdout, "Configuration File:         %s\n", r.File)
 	c.printReloaded(r)
 	fmt.Fprintln(c.Stdout, "Reload command passed.")
