@@ -23,6 +23,7 @@ const (
 	cableGrace = time.Second      // for it to go idle before it is given up
 	cableLeave = time.Second      // for it to notice that the host before has gone
 	cablePing  = time.Second      // between two pings
+	cableTries = 3                // to open one that is mute
 )
 
 // cables are the PEDs of this host that slots have open: each is opened for a
@@ -128,16 +129,22 @@ func (cs *cables) open(ctx context.Context, device string, s *slot) (*cable, err
 }
 
 // openCable opens a device. One that nobody has who could be named may not have
-// noticed yet that it was given up.
+// noticed yet that it was given up; one that is mute may be no more than slow.
 func openCable(ctx context.Context, o usbped.Opener) (usbped.Device, error) {
-	for until := time.Now().Add(cableLeave); ; {
+	begin := time.Now()
+	for mute := 1; ; {
 		dev, err := usbped.OpenReset(ctx, o)
 		var held *usbped.HeldError
-		if !errors.Is(err, usbped.ErrInUse) || errors.As(err, &held) || time.Now().After(until) {
+		pause := 20 * time.Millisecond
+		switch {
+		case errors.Is(err, usbped.ErrMute) && mute < cableTries:
+			mute++
+			pause = time.Second
+		case !errors.Is(err, usbped.ErrInUse) || errors.As(err, &held) || time.Since(begin) > cableLeave:
 			return dev, err
 		}
 		select {
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil, err
 		}
@@ -262,7 +269,11 @@ func (c *cable) ping(ctx context.Context) {
 
 // lost is the cause when the PED is gone.
 func (c *cable) lost(err error) *hsm.Error {
-	return unplugged("the local PED was unplugged", "plug it in again: the next command that needs it finds it by itself", err)
+	const hint = "plug it in again: the next command that needs it finds it by itself"
+	if errors.Is(err, usbped.ErrMute) {
+		return unplugged("the local PED does not answer", "unplug it and "+hint, err)
+	}
+	return unplugged("the local PED was unplugged", hint, err)
 }
 
 // Close gives the PED up. It returns when others can have it.

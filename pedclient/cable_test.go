@@ -127,7 +127,7 @@ func (d *plugged) Ping(ctx context.Context) error {
 	d.port.mu.Unlock()
 	if mute {
 		time.Sleep(usbped.PongTimeout)
-		return fmt.Errorf("%w: no answer to a ping", usbped.ErrUnplugged)
+		return fmt.Errorf("%w: %w", usbped.ErrUnplugged, usbped.ErrMute)
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func TestLocalRefused(t *testing.T) {
 			"none":            {func() { p.empty = true }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "no PED found", 0},
 			"pedserver's":     {func() { p.err = &usbped.HeldError{Process: "pedserver", PID: 4711} }, localPED(1), hsmapi.CKR_PED_BUSY, "PED in use by pedserver (process 4711); stop pedserver (process 4711)", 0},
 			"somebody's":      {func() { p.err = usbped.ErrInUse }, localPED(1), hsmapi.CKR_PED_BUSY, "PED in use by another program", cableLeave + 20*time.Millisecond},
+			"mute":            {func() { p.err = usbped.ErrMute }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "PED does not answer; unplug the PED and plug it in again", 2 * time.Second},
 			"several":         {func() { p.err = &usbped.SeveralError{Serials: []string{"A1", "B2"}} }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "-peddevice usb:A1 or -peddevice usb:B2", 0},
 			"no permission":   {func() { p.err = &usbped.AccessError{Path: "/dev/bus/usb/001/002"} }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "/etc/udev/rules.d/70-openped.rules", 0},
 			"hangs":           {func() { p.opening = make(chan struct{}) }, localPED(1), hsmapi.CKR_PED_UNPLUGGED, "does not answer", cableOpen},
@@ -188,9 +189,10 @@ func TestLocalUnpluggedAtWork(t *testing.T) {
 	for name, pull := range map[string]struct {
 		how    func(*port)
 		within time.Duration
+		words  string
 	}{
-		"cable":  {(*port).pull, 0},
-		"frozen": {func(p *port) { p.set(func() { p.mute = true }) }, cablePing + usbped.PongTimeout},
+		"cable":  {(*port).pull, 0, "the local PED was unplugged; plug it in again"},
+		"frozen": {func(p *port) { p.set(func() { p.mute = true }) }, cablePing + usbped.PongTimeout, "the local PED does not answer; unplug it and plug it in again"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withLocal(t, 1, func(t *testing.T, w *world, p *port) {
@@ -199,7 +201,7 @@ func TestLocalUnpluggedAtWork(t *testing.T) {
 				failed := make(chan struct{})
 				go func() {
 					defer close(failed)
-					u.fails(hsmapi.Login, so(), hsmapi.CKR_PED_UNPLUGGED, "the local PED was unplugged; plug it in again")
+					u.fails(hsmapi.Login, so(), hsmapi.CKR_PED_UNPLUGGED, pull.words)
 				}()
 				synctest.Wait()
 				begin := time.Now()
