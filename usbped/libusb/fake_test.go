@@ -113,6 +113,7 @@ type fakeHandle struct {
 	*fake
 	*device
 	closed bool
+	under  bool // there are transfers
 }
 
 func (h *fakeHandle) about() *descriptors { return &h.desc }
@@ -144,25 +145,15 @@ func (h *fakeHandle) transfers(place) (transfers, error) {
 	if err := h.ask("transfers"); err != nil {
 		return transfers{}, err
 	}
+	h.count("transfers", 1)
+	h.under = true
 	from := func(call string, c chan []byte) func(context.Context, []byte) (int, error) {
-		begun := false
 		return func(ctx context.Context, b []byte) (int, error) {
-			if !begun {
-				begun = true
-				h.count("transfers", 1)
-			}
-			over := true
-			defer func() {
-				if over {
-					h.count("transfers", -1)
-				}
-			}()
 			if err := h.ask(call); err != nil {
 				return 0, err
 			}
 			select {
 			case got := <-c:
-				over = false
 				return copy(b, got), nil
 			case <-h.gone:
 				return 0, failNoDevice
@@ -171,7 +162,7 @@ func (h *fakeHandle) transfers(place) (transfers, error) {
 			}
 		}
 	}
-	return transfers{read: from("read", h.in), event: from("event", h.event), write: func(ctx context.Context, b []byte) (int, error) {
+	write := func(ctx context.Context, b []byte) (int, error) {
 		if err := h.ask("write"); err != nil {
 			return 0, err
 		}
@@ -183,14 +174,16 @@ func (h *fakeHandle) transfers(place) (transfers, error) {
 		case <-ctx.Done():
 			return 0, failCancelled
 		}
+	}
+	return transfers{from("read", h.in), from("event", h.event), write, func() {
+		_ = h.ask("end")
+		h.under = false
+		h.count("transfers", -1)
 	}}, nil
 }
 
 func (h *fakeHandle) release() {
-	h.mu.Lock()
-	under := h.open["transfers"]
-	h.mu.Unlock()
-	if under != 0 {
+	if h.under {
 		panic("released with transfers under way")
 	}
 	h.count("claims", -1)

@@ -9,7 +9,6 @@ package libusb
 import "C"
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -128,40 +127,21 @@ const (
 )
 
 func (h *goHandle) transfers(p place) (transfers, error) {
-	in, err := h.claimed.InEndpoint(int(p.in & 0x0f))
+	bulk, err := newInlet(h.raw(), p.in, gousb.TransferTypeBulk, readSize, reads)
 	if err != nil {
-		return transfers{}, failed(err)
+		return transfers{}, err
 	}
-	event, err := h.claimed.InEndpoint(int(p.event & 0x0f))
+	event, err := newInlet(h.raw(), p.event, gousb.TransferTypeInterrupt, eventSize, events)
 	if err != nil {
-		return transfers{}, failed(err)
+		bulk.end()
+		return transfers{}, err
 	}
-	out, err := h.claimed.OutEndpoint(int(p.out & 0x0f))
-	if err != nil {
-		return transfers{}, failed(err)
-	}
-	return transfers{
-		read:  stream(in, readSize, reads),
-		event: stream(event, eventSize, events),
-		write: func(ctx context.Context, b []byte) (int, error) {
-			n, err := out.WriteContext(ctx, b)
-			return n, failed(err)
-		},
-	}, nil
-}
-
-// stream reads through transfers that are always waiting, from the first read on.
-func stream(e *gousb.InEndpoint, size, count int) func(context.Context, []byte) (int, error) {
-	var s *gousb.ReadStream
-	return func(ctx context.Context, b []byte) (n int, err error) {
-		if s == nil {
-			if s, err = e.NewStream(size, count); err != nil {
-				return 0, failed(err)
-			}
-		}
-		n, err = s.ReadContext(ctx, b)
-		return n, failed(err)
-	}
+	out := &outlet{handle: h.raw(), address: p.out}
+	return transfers{read: bulk.read, event: event.read, write: out.write, end: func() {
+		bulk.end()
+		event.end()
+		out.end()
+	}}, nil
 }
 
 func (h *goHandle) release() {

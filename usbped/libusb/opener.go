@@ -15,8 +15,8 @@ import (
 
 // How long each step of an opening may take.
 const (
-	startTime = 2 * time.Second
-	openTime  = 2 * time.Second
+	startTime = 5 * time.Second // libusb lists the bus
+	openTime  = 5 * time.Second
 	namesTime = 5 * time.Second // libusb gives each of the four questions a second
 	claimTime = 2 * time.Second
 	haltTime  = 2 * time.Second

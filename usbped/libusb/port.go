@@ -10,138 +10,89 @@ import (
 	"openped/usbped"
 )
 
-// port is a claimed PED. Who uses it never waits for libusb itself: that is done
-// by goroutines of its own, which may be left behind.
+// port is a claimed PED.
 type port struct {
 	calls *calls
 	s     *session
 
-	hangUp    func()        // ends the transfers and whoever waits for one
-	closed    chan struct{} // closed by hangUp
-	transfers sync.WaitGroup
+	ctx    context.Context // of all transfers
+	hangUp context.CancelFunc
+	use    sync.RWMutex // read-locked by who is in a transfer
 
-	in, event inlet
-	out       chan []byte
-	sent      chan sent
-	buf       []byte // what is on its way out
+	bulk, event rest
 
 	mu    sync.Mutex // held while ending
 	ended bool       // or the session is with a call that hangs
 }
 
-type sent struct {
-	n   int
-	err error
-}
+// rest is what a reader had no room for.
+type rest struct{ buf, left []byte }
 
 var _ usbped.HostPort = (*port)(nil)
 
 // newPort takes over a session with a claimed PED.
 func newPort(c *calls, s *session) *port {
-	ctx, stop := context.WithCancel(context.Background())
-	p := &port{calls: c, s: s, closed: make(chan struct{}), out: make(chan []byte), sent: make(chan sent, 1),
-		in: inlet{filled: make(chan []byte)}, event: inlet{filled: make(chan []byte)}}
-	p.hangUp = sync.OnceFunc(func() {
-		close(p.closed)
-		stop()
-	})
-	t := s.transfers
-	p.transfers.Go(func() { p.in.pump(ctx, t.read, readSize) })
-	p.transfers.Go(func() { p.event.pump(ctx, t.event, eventSize) })
-	p.transfers.Go(func() { p.writer(ctx, t.write) })
+	p := &port{calls: c, s: s}
+	p.ctx, p.hangUp = context.WithCancel(context.Background())
 	return p
 }
 
 // Read implements usbped.HostPort.
-func (p *port) Read(b []byte) (int, error) { return p.in.read(p.closed, b) }
+func (p *port) Read(b []byte) (int, error) {
+	return p.read(&p.bulk, p.s.transfers.read, readSize, b)
+}
 
 // ReadEvent implements usbped.HostPort.
-func (p *port) ReadEvent(b []byte) (int, error) { return p.event.read(p.closed, b) }
+func (p *port) ReadEvent(b []byte) (int, error) {
+	return p.read(&p.event, p.s.transfers.event, eventSize, b)
+}
 
 // Write implements usbped.HostPort.
 func (p *port) Write(b []byte) (int, error) {
-	p.buf = append(p.buf[:0], b...) // b is the caller's again even if libusb hangs
-	select {
-	case p.out <- p.buf:
-	case <-p.closed:
-		return 0, usbped.ErrClosed
+	n, err := p.move(p.s.transfers.write, b)
+	if err == nil && n != len(b) {
+		err = io.ErrShortWrite
 	}
-	select {
-	case r := <-p.sent:
-		switch {
-		case r.err != nil:
-			return r.n, meaning(r.err)
-		case r.n != len(b):
-			return r.n, io.ErrShortWrite
+	return n, err
+}
+
+// read waits for a transfer that brings something. It needs room for all that one
+// may bring.
+func (p *port) read(r *rest, transfer func(context.Context, []byte) (int, error), size int, b []byte) (n int, err error) {
+	if len(r.left) == 0 {
+		if len(b) >= size {
+			for n == 0 && err == nil {
+				n, err = p.move(transfer, b)
+			}
+			return n, err
 		}
-		return r.n, nil
-	case <-p.closed:
-		return 0, usbped.ErrClosed
-	}
-}
-
-// writer sends what Write hands it, in one transfer each.
-func (p *port) writer(ctx context.Context, write func(context.Context, []byte) (int, error)) {
-	for {
-		select {
-		case b := <-p.out:
-			n, err := move(ctx, write, b)
-			p.sent <- sent{n, err} // has room: Write sends one after the other
-		case <-ctx.Done():
-			return
+		if r.buf == nil {
+			r.buf = make([]byte, size)
 		}
-	}
-}
-
-// inlet is what comes from an endpoint, for one reader.
-type inlet struct {
-	filled chan []byte // closed after the last
-	err    error       // why it was the last
-	rest   []byte      // of what the reader took
-}
-
-// pump waits for one transfer after the other. It fills two buffers by turns: the
-// reader is done with one when it asks for the other.
-func (i *inlet) pump(ctx context.Context, read func(context.Context, []byte) (int, error), size int) {
-	defer close(i.filled)
-	buf, other := make([]byte, size), make([]byte, size)
-	for {
-		n, err := move(ctx, read, buf)
-		if n > 0 && err == nil {
-			select {
-			case i.filled <- buf[:n]:
-				buf, other = other, buf
-			case <-ctx.Done(): // the next transfer tells
+		for n == 0 {
+			if n, err = p.move(transfer, r.buf); err != nil {
+				return 0, err
 			}
 		}
-		if err != nil {
-			i.err = meaning(err)
-			return
-		}
+		r.left = r.buf[:n]
 	}
-}
-
-func (i *inlet) read(closed <-chan struct{}, b []byte) (int, error) {
-	if len(i.rest) == 0 {
-		select {
-		case filled, ok := <-i.filled:
-			if !ok {
-				return 0, i.err
-			}
-			i.rest = filled
-		case <-closed:
-			return 0, usbped.ErrClosed
-		}
-	}
-	n := copy(b, i.rest)
-	i.rest = i.rest[n:]
+	n = copy(b, r.left)
+	r.left = r.left[n:]
 	return n, nil
 }
 
-// move makes one transfer. A panic is a failure like any other.
-func move(ctx context.Context, transfer func(context.Context, []byte) (int, error), b []byte) (n int, err error) {
-	err = safely(func() (err error) { n, err = transfer(ctx, b); return err })
-	return n, err
+// move makes one transfer, unless the port is closed.
+func (p *port) move(transfer func(context.Context, []byte) (int, error), b []byte) (int, error) {
+	p.use.RLock()
+	defer p.use.RUnlock()
+	if p.ctx.Err() != nil {
+		return 0, usbped.ErrClosed
+	}
+	n, err := transfer(p.ctx, b)
+	if err != nil {
+		return n, meaning(err)
+	}
+	return n, nil
 }
 
 // meaning says what the failure of a transfer means. The ways in which a device
@@ -195,7 +146,8 @@ func (p *port) Close() error {
 // that is the end of the port: the call will see to the rest.
 func (p *port) do(what string, f func() error) error {
 	err := p.calls.do(context.Background(), endTime, what, func() error {
-		p.transfers.Wait()
+		p.use.Lock() // until all are out; who comes later finds it hung up
+		p.use.Unlock()
 		return f()
 	}, p.s.late)
 	var hung *hungError

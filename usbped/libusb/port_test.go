@@ -87,30 +87,6 @@ func TestTransferFailures(t *testing.T) {
 	}
 }
 
-// TestPanicInTransfer: is the end of the transfers, not of the program.
-func TestPanicInTransfer(t *testing.T) {
-	for _, call := range []string{"read", "event", "write"} {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fake{do: func(c string) error {
-				if c == call {
-					panic("out of range")
-				}
-				return nil
-			}}
-			p, _ := claimed(t, f, aPED("P1"))
-			each(p, func(what string, do func() error) {
-				if what == call {
-					if err := do(); err == nil {
-						t.Error(what)
-					}
-				}
-			})
-			p.Close()
-			f.nothingOpen(t)
-		})
-	}
-}
-
 // TestPieces: a reader with little room gets all of a transfer, empty transfers
 // are none, and order is kept.
 func TestPieces(t *testing.T) {
@@ -196,7 +172,7 @@ func TestClose(t *testing.T) {
 // TestCloseHangs: transfers that cannot be cancelled, and a release that does not
 // return, are left behind, and counted; they clean up in the end.
 func TestCloseHangs(t *testing.T) {
-	for _, call := range []string{"read", "event", "write", "release", "close"} {
+	for _, call := range []string{"end", "release", "close"} {
 		synctest.Test(t, func(t *testing.T) {
 			free := make(chan struct{})
 			f := &fake{do: func(c string) error {

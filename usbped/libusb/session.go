@@ -115,6 +115,10 @@ func (s *session) reset() error {
 }
 
 func (s *session) release() {
+	if end := s.transfers.end; end != nil {
+		s.transfers.end = nil
+		end()
+	}
 	if s.claimed {
 		s.claimed = false
 		s.handles[0].release()

@@ -38,11 +38,12 @@ type handle interface {
 }
 
 // transfers move bytes, each of them for one goroutine. read and event return
-// what one transfer brought, and keep some waiting until they return an error; by
-// then none is under way any more. A context that ends is an error, as soon as
-// libusb lets it be one.
+// what one transfer brought; from the first call on some are always waiting. A
+// context that ends is an error at once: it does not wait for libusb. What is left
+// under way is taken back by end, which does, and comes last.
 type transfers struct {
 	read, event, write func(context.Context, []byte) (int, error)
+	end                func()
 }
 
 // failure is what libusb says when something does not work.
