@@ -43,14 +43,19 @@ func CheckNetwork(v string) error {
 	return err
 }
 
-// ParseNetwork reads an IP address or a network.
+// ParseNetwork reads an IP address or a network. IPv4 written as IPv6 is IPv4, as
+// it is in the addresses that are compared with it.
 func ParseNetwork(v string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(v); err == nil && a.Zone() == "" {
+		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(v)
 	if err != nil {
 		return p, fmt.Errorf("%q is neither an IP address nor a network like 10.0.0.0/8", cmdline.Printable(v))
+	}
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 	}
 	return p.Masked(), nil
 }

@@ -250,6 +250,11 @@ func TestChecks(t *testing.T) {
 			}
 		}
 	}
+	for v, want := range map[string]string{"::ffff:10.1.2.3": "10.1.2.3/32", "::ffff:10.1.2.3/104": "10.0.0.0/8"} {
+		if p, err := ParseNetwork(v); err != nil || p.String() != want {
+			t.Errorf("%s: %v, %v", v, p, err)
+		}
+	}
 	if p, err := ParseNetwork("10.1.2.3/8"); err != nil || p.String() != "10.0.0.0/8" {
 		t.Error(p, err)
 	}
