@@ -125,11 +125,14 @@ func (p *ped) release(h *hold) {
 	p.mu.Lock()
 	stays := err != nil && p.dev == h.dev
 	if stays {
-		p.dev, p.lack = nil, errNotIdle // not for the next holder
+		p.dev, p.lack = nil, err // not for the next holder
+		if lossCode(err) == protocol.LinkErrPEDMute {
+			p.lack = errNotIdle
+		}
 	}
 	p.mu.Unlock()
 	if stays {
-		p.log.Warn("PED does not go idle, opening it again", "err", err)
+		p.log.Warn("PED did not go idle, opening it again", "err", err)
 		p.close(h.dev)
 	}
 	p.mu.Lock()

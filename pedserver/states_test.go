@@ -125,8 +125,8 @@ func TestReplacedByAnother(t *testing.T) {
 		w.plug.change(func(p *plug) { p.serial, p.seen = "P2", []string{"P2"} })
 		w.plug.set(false)
 		w.plug.set(true)
-		if e := want[protocol.Error](h); e.Code != protocol.LinkErrPEDLost {
-			t.Errorf("%v", e)
+		if code := h.last(); code != protocol.LinkErrPEDLost {
+			t.Errorf("%v", code)
 		}
 		time.Sleep(time.Second)
 		st := w.srv.Status()
