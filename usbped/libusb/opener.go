@@ -13,14 +13,10 @@ import (
 	"openped/usbped"
 )
 
-// How long each step of an opening may take.
+// How long each step may take.
 const (
-	startTime = 5 * time.Second // libusb lists the bus
-	openTime  = 5 * time.Second
-	namesTime = 5 * time.Second // libusb gives each of the four questions a second
-	claimTime = 2 * time.Second
-	haltTime  = 2 * time.Second
-	endTime   = 2 * time.Second
+	lookTime = 5 * time.Second
+	stepTime = 2 * time.Second
 )
 
 // Open returns how to open a PED on a cable: one with these ids of vendor and
@@ -126,7 +122,7 @@ func (o *opener) get(ctx context.Context, ready func(*session) error) (*session,
 	if err := o.steps(ctx, s, at, ready); err != nil {
 		var hung *hungError
 		if !errors.As(err, &hung) { // else it ends itself when it returns
-			_ = o.calls.do(context.Background(), endTime, "close", s.end, s.late)
+			_ = o.calls.do(context.Background(), stepTime, "close", s.end, s.late)
 		}
 		return nil, o.explain(err, at)
 	}
@@ -141,11 +137,11 @@ func (o *opener) steps(ctx context.Context, s *session, at *spot, ready func(*se
 		skip bool
 		do   func() error
 	}{
-		{"start", startTime, false, func() error { return s.start(o.stack) }},
-		{"open", openTime, false, func() error { return s.open(o.ids, at) }},
-		{"names", namesTime, at != nil, func() error { return s.keep(o.serial) }}, // else the system told
-		{"claim", claimTime, false, s.claim},
-		{"clear halt", haltTime, ready == nil, func() error { return ready(s) }},
+		{"start", lookTime, false, func() error { return s.start(o.stack) }},
+		{"open", lookTime, false, func() error { return s.open(o.ids, at) }},
+		{"names", lookTime, at != nil, func() error { return s.keep(o.serial) }}, // else the system told
+		{"claim", stepTime, false, s.claim},
+		{"clear halt", stepTime, ready == nil, func() error { return ready(s) }},
 	} {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -188,7 +188,7 @@ func TestHangs(t *testing.T) {
 					if !errors.Is(err, usbped.ErrMute) || !strings.Contains(err.Error(), fmt.Sprintf("hang: %d)", i)) || !strings.Contains(err.Error(), call) {
 						t.Fatal(err)
 					}
-					if d := time.Since(begin); d > namesTime {
+					if d := time.Since(begin); d > lookTime {
 						t.Errorf("took %v", d)
 					}
 				}

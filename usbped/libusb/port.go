@@ -145,7 +145,7 @@ func (p *port) Close() error {
 // do makes a call that needs the transfers to have ended. If it is left behind
 // that is the end of the port: the call will see to the rest.
 func (p *port) do(what string, f func() error) error {
-	err := p.calls.do(context.Background(), endTime, what, func() error {
+	err := p.calls.do(context.Background(), stepTime, what, func() error {
 		p.use.Lock() // until all are out; who comes later finds it hung up
 		p.use.Unlock()
 		return f()

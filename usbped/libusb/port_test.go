@@ -185,7 +185,7 @@ func TestCloseHangs(t *testing.T) {
 			go p.Write([]byte{1})
 			synctest.Wait()
 			begin := time.Now()
-			if err := p.Close(); !errors.Is(err, usbped.ErrMute) || time.Since(begin) != endTime {
+			if err := p.Close(); !errors.Is(err, usbped.ErrMute) || time.Since(begin) != stepTime {
 				t.Error(call, err, time.Since(begin))
 			}
 			if calls.hung != 1 {
