@@ -37,8 +37,8 @@ var Program = &daemon.Program{
 		{Top: "mode", Word: "reload", Help: helpReload, AnyConfig: true, Remote: true},
 	},
 		linkcmd.Peers("pedserver", linkid.PEDServer, linkcmd.Help{Register: helpPEDServerRegister, List: helpPEDServerList, Delete: helpPEDServerDelete}),
-		linkcmd.Peers("administrator", linkid.Administrator, linkcmd.Help{Register: helpAdministratorRegister, List: helpAdministratorList, Delete: helpAdministratorDelete}),
-		[]daemon.Command{linkcmd.Regen(helpRegen)},
+		linkcmd.Administrators(name),
+		[]daemon.Command{linkcmd.Regen(name, "PEDclient", "pedserver -appliance register")},
 	),
 }
 

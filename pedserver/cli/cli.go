@@ -42,8 +42,8 @@ var Program = &daemon.Program{
 		{Top: "mode", Word: "reload", Help: helpReload, AnyConfig: true, Remote: true},
 	},
 		linkcmd.Peers("appliance", linkid.Appliance, linkcmd.Help{Register: helpApplianceRegister, List: helpApplianceList, Delete: helpApplianceDelete}),
-		linkcmd.Peers("administrator", linkid.Administrator, linkcmd.Help{Register: helpAdministratorRegister, List: helpAdministratorList, Delete: helpAdministratorDelete}),
-		[]daemon.Command{linkcmd.Regen(helpRegen)},
+		linkcmd.Administrators(name),
+		[]daemon.Command{linkcmd.Regen(name, "PEDserver", "pedclient -pedserver register")},
 	),
 }
 

@@ -29,6 +29,11 @@ func Peers(top string, kind linkid.Kind, help Help) []daemon.Command {
 	}
 }
 
+// Administrators are the commands on those who may use a program's admin port.
+func Administrators(program string) []daemon.Command {
+	return Peers("administrator", linkid.Administrator, administratorHelp(program))
+}
+
 type peers struct{ kind linkid.Kind }
 
 func (p peers) register(c *daemon.Call) error {

@@ -15,9 +15,10 @@ const (
 	keySetting  = "privkeyfile"
 )
 
-// Regen is the command -regen.
-func Regen(help string) daemon.Command {
-	return daemon.Command{Top: "regen", Help: help, Need: []string{"commonname"}, Writes: true, Run: regen}
+// Regen is the command -regen of a program. Its help says whose certificate it
+// makes, and with which command that is registered at the other end.
+func Regen(program, whose, register string) daemon.Command {
+	return daemon.Command{Top: "regen", Help: regenHelp(program, whose, register), Need: []string{"commonname"}, Writes: true, Run: regen}
 }
 
 func regen(c *daemon.Call) error {
