@@ -26,7 +26,7 @@ func TestUnplugInADialogue(t *testing.T) {
 				t.Fatalf("%v\n%s", err, end)
 			}
 			t.Logf("CKR_PED_UNPLUGGED %d ms after the cable was pulled", took.Milliseconds())
-			if took > unplugBound*slow {
+			if took > unplugBound { // it takes some hundredths of a second, also in this machine
 				t.Errorf("it took %v, not %v", took, unplugBound)
 			}
 			showSays(t, l.Stage, "disconnected", "plug the PED in")
