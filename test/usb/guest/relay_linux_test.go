@@ -108,6 +108,12 @@ func (r *relay) plug(*lab.PED) error {
 	return nil
 }
 
+// replug is plug as soon as softped has noticed that it was pulled.
+func (r *relay) replug(t testing.TB, l *lab.Lab) {
+	t.Helper()
+	must(t, lab.Poll(0, "plugged in", func() error { return r.plug(l.PED()) }))
+}
+
 // importDevice asks for device 1-1 and returns its speed.
 func importDevice(c net.Conn) (speed uint32, err error) {
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
