@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"openped/internal/pemfile"
 )
 
 // identity is an HSM with one static key.
@@ -210,7 +212,7 @@ func TestFiles(t *testing.T) {
 		},
 		"huge": func() error {
 			p := filepath.Join(dir, "y")
-			os.WriteFile(p, make([]byte, maxPEM+1), 0o600)
+			os.WriteFile(p, make([]byte, pemfile.MaxSize+1), 0o600)
 			_, err := LoadRoots(p)
 			return err
 		},

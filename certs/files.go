@@ -5,12 +5,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"openped/internal/atomicfile"
+	"openped/internal/pemfile"
 )
 
 // Files of an origin root in its folder.
@@ -22,7 +22,6 @@ const (
 const (
 	pemCert = "CERTIFICATE"
 	pemKey  = "PRIVATE KEY"
-	maxPEM  = 64 << 10
 )
 
 // ErrRootExists means that a folder holds an origin root already: a second one
@@ -60,7 +59,7 @@ func LoadOriginRoot(dir string) (*OriginRoot, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, RootKeyFile)
-	der, err := readPEM(path, pemKey)
+	der, err := pemfile.Read(path, pemKey)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +79,7 @@ func RootPEM(c *x509.Certificate) []byte {
 // LoadRoots reads the origin roots, one or more, of a PEM file of at most
 // 64 KiB. One that is not an origin root is an error, not skipped.
 func LoadRoots(path string) ([]*x509.Certificate, error) {
-	ders, err := readPEM(path, pemCert)
+	ders, err := pemfile.Read(path, pemCert)
 	if err != nil {
 		return nil, err
 	}
@@ -93,36 +92,4 @@ func LoadRoots(path string) ([]*x509.Certificate, error) {
 		roots = append(roots, c)
 	}
 	return roots, nil
-}
-
-// readPEM returns the blocks of a file that holds nothing but blocks of one type.
-func readPEM(path, typ string) ([][]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	defer clear(text)
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxPEM {
-		return nil, fmt.Errorf("%s: larger than 64 KiB", path)
-	}
-	var blocks [][]byte
-	for rest := text; ; {
-		var b *pem.Block
-		if b, rest = pem.Decode(rest); b == nil {
-			break
-		}
-		if b.Type != typ {
-			return nil, fmt.Errorf("%s: holds a %q block; a file of %q blocks is wanted", path, b.Type, typ)
-		}
-		blocks = append(blocks, b.Bytes)
-	}
-	if len(blocks) == 0 {
-		return nil, fmt.Errorf("%s: holds no PEM block %q", path, typ)
-	}
-	return blocks, nil
 }

@@ -7,19 +7,18 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"openped/internal/atomicfile"
+	"openped/internal/pemfile"
 )
 
 const (
 	pemCert = "CERTIFICATE"
 	pemKey  = "PRIVATE KEY"
-	maxPEM  = 64 << 10
 
 	newSuffix = ".new" // a certificate whose key is not in place yet, or only just
 
@@ -133,7 +132,7 @@ func loadFor(key *ecdsa.PrivateKey, certPath string) (*Identity, error) {
 }
 
 func loadKey(path string) (*ecdsa.PrivateKey, error) {
-	der, err := readPEM(path, pemKey)
+	der, err := pemfile.One(path, pemKey)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +150,7 @@ func loadKey(path string) (*ecdsa.PrivateKey, error) {
 
 // LoadCertificate reads a file of one certificate, PEM, at most 64 KiB.
 func LoadCertificate(path string) (*x509.Certificate, error) {
-	der, err := readPEM(path, pemCert)
+	der, err := pemfile.One(path, pemCert)
 	if err != nil {
 		return nil, err
 	}
@@ -164,37 +163,4 @@ func LoadCertificate(path string) (*x509.Certificate, error) {
 
 func encodeCert(c *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: pemCert, Bytes: c.Raw})
-}
-
-// readPEM returns the one block of a file that holds nothing else of that sort.
-func readPEM(path, typ string) ([]byte, error) {
-	// Opening a pipe could wait for ever.
-	if st, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	defer clear(text)
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > maxPEM {
-		return nil, fmt.Errorf("%s: larger than 64 KiB", path)
-	}
-	block, rest := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("%s: holds no PEM block %q", path, typ)
-	}
-	more, _ := pem.Decode(rest)
-	if block.Type != typ || more != nil {
-		clear(block.Bytes)
-		return nil, fmt.Errorf("%s: a file of exactly one PEM block %q is wanted", path, typ)
-	}
-	return block.Bytes, nil
 }

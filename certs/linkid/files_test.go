@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"openped/internal/atomicfile"
+	"openped/internal/pemfile"
 )
 
 // The test binary is also the process that is killed.
@@ -268,10 +269,10 @@ func TestLoadRefuses(t *testing.T) {
 		{"a folder", dir, ak, "not a file"},
 		{"empty", put("empty", ""), ak, "no PEM block"},
 		{"two certificates", put("two", text(ac)+text(bc)), ak, "exactly one"},
-		{"key and certificate", put("both", text(ac)+text(ak)), ak, "exactly one"},
+		{"key and certificate", put("both", text(ac)+text(ak)), ak, "alone is wanted"},
 		{"nonsense in PEM", put("nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), ak, "not an X.509"},
 		{"nonsense of a key", ac, put("nokey", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"), "not a PKCS #8"},
-		{"huge", put("huge", strings.Repeat("x", maxPEM+1)), ak, "larger than"},
+		{"huge", put("huge", strings.Repeat("x", pemfile.MaxSize+1)), ak, "larger than"},
 	} {
 		_, err := Load(c.cert, c.key)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
