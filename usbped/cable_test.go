@@ -40,11 +40,6 @@ func firmware(g *usbped.Gadget) {
 	}
 }
 
-func recv(ctx context.Context, h *usbped.Host) (usbped.Message, error) {
-	m, err := h.Recv(ctx)
-	return m, err
-}
-
 // echo sends a frame and waits until it is back.
 func echo(ctx context.Context, h *usbped.Host, n int) error {
 	want := bytes.Repeat([]byte{byte(n), byte(n >> 8), 3}, n/3+1)[:n]
@@ -52,7 +47,7 @@ func echo(ctx context.Context, h *usbped.Host, n int) error {
 		return err
 	}
 	for {
-		m, err := recv(ctx, h)
+		m, err := h.Recv(ctx)
 		switch {
 		case err != nil:
 			return err
@@ -81,7 +76,7 @@ func talk(ctx context.Context, h *usbped.Host, sizes ...int) error {
 			}
 		}
 	}()
-	m, err := recv(ctx, h)
+	m, err := h.Recv(ctx)
 	if err != nil {
 		return err
 	}
