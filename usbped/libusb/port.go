@@ -147,6 +147,7 @@ func (p *port) Close() error {
 func (p *port) do(what string, f func() error) error {
 	err := p.calls.do(context.Background(), stepTime, what, func() error {
 		p.use.Lock() // until all are out; who comes later finds it hung up
+		//lint:ignore SA2001 there is nothing to do in between
 		p.use.Unlock()
 		return f()
 	}, p.s.late)
