@@ -97,6 +97,7 @@ func TestSources(t *testing.T) {
 func TestFileErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"Port = 70000;", "/etc/x.conf:2: Port: 70000 is outside 1 to 65535"},
+		{"IP = , ;", "/etc/x.conf:2: IP: nothing but commas"},
 		{"IdleTimeout = x;", `/etc/x.conf:2: IdleTimeout: "x" is not a whole number from 0 to 86400 seconds`},
 		{"LogInfo = yes;", `/etc/x.conf:2: LogInfo: "yes" is neither 0 nor 1`},
 		{"LocalLogger = 2;", `/etc/x.conf:2: LocalLogger: "2" is neither 0 nor 1`},

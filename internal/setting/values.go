@@ -1,6 +1,7 @@
 package setting
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -208,6 +209,9 @@ func (o *value) split(text, folder string) (values []string, err error) {
 		if !slices.Contains(values, p) {
 			values = append(values, p)
 		}
+	}
+	if len(values) == 0 { // a list of nobody is not to become everybody
+		return nil, errors.New("nothing but commas")
 	}
 	return values, nil
 }
