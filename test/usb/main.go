@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("usb", flag.ContinueOnError)
 	full := flags.Bool("full", false, "the long tests too")
 	only := flags.String("run", "", "only tests that this matches, as in go test")
-	limit := flags.Duration("limit", 0, "how long the machine may run (default 170s, with -full 40m)")
+	limit := flags.Duration("limit", 0, "how long the machine may run (default 5m, with -full 60m)")
 	keep := flags.String("keep", "", "a folder to keep the machine's files in")
 	memory := flags.Int("memory", 1024, "the machine's memory in MB")
 	if err := flags.Parse(args); err != nil {
@@ -37,8 +37,8 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("unknown argument %q", flags.Arg(0))
 	}
 	if *limit == 0 {
-		if *limit = 170 * time.Second; *full {
-			*limit = 40 * time.Minute
+		if *limit = 5 * time.Minute; *full {
+			*limit = time.Hour
 		}
 	}
 	if err := tools(); err != nil {
