@@ -113,6 +113,9 @@ func (e *AccessError) Hint() string {
 
 // Hint returns the remedy for an error of this package in one line, or "".
 func Hint(err error) string {
+	if errors.Is(err, ErrUnplugged) && errors.Is(err, ErrCorrupt) {
+		err = ErrCorrupt // nobody has pulled it out
+	}
 	var f interface {
 		error
 		Hint() string

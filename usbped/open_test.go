@@ -277,6 +277,11 @@ func TestHints(t *testing.T) {
 			t.Errorf("%v: hint %q", err, Hint(err))
 		}
 	}
+	c := newConn(func() error { return nil })
+	c.fail(ErrCorrupt)
+	if err := c.err(); !errors.Is(err, ErrUnplugged) || Hint(err) != Hint(ErrCorrupt) {
+		t.Errorf("%v: hint %q", err, Hint(err))
+	}
 	if Hint(errors.New("x")) != "" || Hint(nil) != "" {
 		t.Error("hint for another's error")
 	}
