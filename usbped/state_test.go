@@ -48,7 +48,7 @@ func TestStateOf(t *testing.T) {
 		{fmt.Errorf("%w: %w", ErrNotPED, ErrUnplugged), StateNotPED, "release"},
 		{ErrNoUSB, StateNoUSB, "USB"},
 		{ErrNotBuilt, StateNotBuilt, "unix:PATH"},
-		{fmt.Errorf("%w: %w", ErrUnplugged, ErrCorrupt), StateUnplugged, "plug"},
+		{fmt.Errorf("%w: %w", ErrUnplugged, ErrCorrupt), StateUnplugged, "another cable"},
 		{io.EOF, StateUnplugged, ""},
 	} {
 		if got := StateOf(c.err); got != c.want || !strings.Contains(Hint(c.err), c.hint) {
