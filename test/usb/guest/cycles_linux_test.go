@@ -20,7 +20,8 @@ import (
 // descriptor, a goroutine or memory of the times before, and the credentials are
 // what they were.
 func TestFullFiftyTimesPluggedIn(t *testing.T) {
-	const warm, times = 5, 50
+	const warm, times = 10, 50
+	t.Setenv("GOGC", "10") // memory that nobody uses is to go at once
 	for _, c := range []cable{vhciCable{}, newUSBIPCable(t), gadget} {
 		t.Run(c.flags()[0], func(t *testing.T) {
 			l := begin(t, c, lab.Options{})
