@@ -94,7 +94,7 @@ func (s *setting) endpointsOfPED() (p place, ok bool) {
 			p.event = e.address
 		}
 	}
-	return p, p.out != 0 && p.in != 0 && p.event != 0
+	return p, p.out != 0 && p.in != 0 && p.event != 0 && p.in != p.event
 }
 
 func (s *setting) isPED() bool {
