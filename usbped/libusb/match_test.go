@@ -36,6 +36,7 @@ func TestFind(t *testing.T) {
 		"no way out":         with(func(_ *descriptors, s *setting) { s.endpoints[1].address = 0x84 }),
 		"interrupt out":      with(func(_ *descriptors, s *setting) { s.endpoints[0].address = 0x03 }),
 		"isochronous":        with(func(_ *descriptors, s *setting) { s.endpoints[0].kind = kindOther }),
+		"one address":        with(func(_ *descriptors, s *setting) { s.endpoints[0].address = 0x82 }),
 		"endpoint 0":         with(func(_ *descriptors, s *setting) { s.endpoints[2].address = 0x80 }),
 		"reserved bits":      with(func(_ *descriptors, s *setting) { s.endpoints[2].address = 0xf2 }),
 		"packets of nothing": with(func(_ *descriptors, s *setting) { s.endpoints[2].packet = 0 }),
