@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,10 @@ func prepare(t testing.TB, c cable, o lab.Options) *lab.Lab {
 		o.Device = "usb"
 	}
 	o.Cable = c.flags()
+	// A handshake keeps the one processor busy for longer than the daemons of a whole
+	// machine are silent.
+	quiet := []string{"-pingtimeout", strconv.Itoa(3 * slow)}
+	o.ServerFlags, o.ClientFlags = append(o.ServerFlags, quiet...), append(o.ClientFlags, quiet...)
 	return lab.New(t, o)
 }
 
