@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"openped/internal/admin/admintest"
 	"openped/internal/rundir"
 )
 
@@ -208,6 +209,7 @@ func TestNumberUsedAgain(t *testing.T) {
 }
 
 func TestHangup(t *testing.T) {
+	admintest.HangupsCount()
 	d := dirs(t)
 	cmd := process(t, d, "")
 	go func() { _, _ = cmd.Process.Wait() }()

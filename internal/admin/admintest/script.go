@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +24,10 @@ import (
 // patience bounds every wait of a script.
 const patience = 20 * time.Second
 
+// HangupsCount makes SIGHUP reach what this process starts from now on: whoever
+// runs the tests may ignore it (nohup), and programs inherit that.
+func HangupsCount() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) }
+
 // Run runs the scripts of testdata for the daemons of these names. Each script has
 // a run folder of its own, $RUN, and a free TCP port, $PORT; a daemon that it
 // leaves behind is killed. crash and signal are about the first daemon.
@@ -37,6 +42,7 @@ const patience = 20 * time.Second
 //	cpenv FROM TO         copy a file with its $VARIABLES filled in
 func Run(t *testing.T, names ...string) {
 	name := names[0]
+	HangupsCount()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
