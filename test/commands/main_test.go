@@ -17,8 +17,7 @@ import (
 	"openped/internal/admin/admintest"
 	pedclient "openped/pedclient/cli"
 	pedserver "openped/pedserver/cli"
-	"openped/protocol"
-	"openped/usbped"
+	"openped/usbped/usbpedtest"
 )
 
 // TestMain makes this test the programs too, under every name that they are known
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"pedserver": server, "pedServer": server, "PedServer": server,
 		"pedclient": client, "pedClient": client, "PedClient": client,
-		"fakeped": fakePED, "get": get,
+		"fakeped": usbpedtest.ServeIdle, "get": get,
 	})
 }
 
@@ -53,33 +52,5 @@ func get() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
-	}
-}
-
-// fakePED serves a software PED on a socket until it is killed.
-func fakePED() {
-	l, err := net.Listen("unix", os.Args[1])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			os.Exit(1)
-		}
-		g := usbped.NewGadget(c, usbped.Info{Serial: "P1", Firmware: "2.9.0", Software: true})
-		go func() {
-			for {
-				m, err := g.Recv(context.Background())
-				if err != nil {
-					return
-				}
-				if m.Kind != usbped.HostFrame {
-					_ = g.SendEvent(context.Background(), protocol.PEDEvent{Kind: protocol.EvtState, Mode: protocol.PEDModeRemote})
-					_ = g.SendCanceled(context.Background(), m.Token)
-				}
-			}
-		}()
 	}
 }
