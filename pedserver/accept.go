@@ -188,6 +188,7 @@ var (
 // go is judged again: it may have been the same stranger on another connection.
 func (s *Server) acquire(ctx context.Context, from netip.Addr) (*hold, error) {
 	var busy error
+	patient := true
 	for {
 		if s.limits.Paused(from) {
 			return nil, protocol.Error{Code: protocol.LinkErrTooSlow}
@@ -199,6 +200,10 @@ func (s *Server) acquire(ctx context.Context, from netip.Addr) (*hold, error) {
 		h, err := s.ped.take()
 		if err == nil {
 			return h, nil
+		}
+		if errors.Is(err, protocol.Error{Code: protocol.LinkErrPEDMode}) && patient && s.limits.MayWait(from) && s.ped.leavesMode(ctx) {
+			patient = false
+			continue
 		}
 		if h == nil || busy != nil || !s.limits.MayWait(from) || !s.ped.freed(ctx, h) {
 			return nil, err

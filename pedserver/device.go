@@ -27,6 +27,7 @@ type ped struct {
 	dev    usbped.Device      // nil while there is none
 	lack   error              // why there is none
 	state  *protocol.PEDEvent // the last that dev told, nil before the first
+	news   chan struct{}      // closed and made anew when it tells another
 	busy   time.Time          // since when a dialogue runs, zero while none does
 	holder *hold
 	// dialogues counts the holders that dev had: what it said to one is not for
@@ -56,7 +57,7 @@ var errNotLooked = fmt.Errorf("%w: not looked for yet", usbped.ErrNoDevice)
 
 func newPED(cfg *Config, live *settings, counts *counts) *ped {
 	return &ped{cfg: cfg, live: live, counts: counts, log: cfg.Log, calls: new(calls), lack: errNotLooked,
-		looked: make(chan struct{}), turned: make(chan struct{})}
+		looked: make(chan struct{}), turned: make(chan struct{}), news: make(chan struct{})}
 }
 
 // look waits until the device has been looked for once: what asks right after
@@ -71,14 +72,15 @@ func (p *ped) look() {
 	}
 }
 
-// attempted notes that the device has been looked for.
-func (p *ped) attempted() {
+// attempted notes that the device has been looked for by a round of run that
+// began when looked was the channel: not for a claim that came after that.
+func (p *ped) attempted(looked chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.looked:
+	case <-looked:
 	default:
-		close(p.looked)
+		close(looked)
 	}
 }
 
@@ -89,7 +91,7 @@ func (p *ped) run(ctx context.Context) {
 	go p.watchCables(ctx)
 	for ctx.Err() == nil {
 		p.mu.Lock()
-		released, turned := p.released, p.turned
+		released, turned, looked := p.released, p.turned, p.looked
 		var closed chan struct{}
 		if !released {
 			closed = make(chan struct{})
@@ -99,9 +101,9 @@ func (p *ped) run(ctx context.Context) {
 		var again <-chan time.Time // never, while it is given up
 		if released {
 			p.setLack(errGivenUp)
-			p.attempted()
+			p.attempted(looked)
 		} else {
-			p.round(ctx, turned)
+			p.round(ctx, turned, looked)
 			close(closed)
 			again = time.After(p.cfg.ReopenEvery)
 		}
@@ -115,7 +117,7 @@ func (p *ped) run(ctx context.Context) {
 
 // round opens the device and keeps it open for as long as that goes, or until it
 // is given up.
-func (p *ped) round(ctx context.Context, turned <-chan struct{}) {
+func (p *ped) round(ctx context.Context, turned <-chan struct{}, looked chan struct{}) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p.tasks.Go(func() {
@@ -128,10 +130,10 @@ func (p *ped) round(ctx context.Context, turned <-chan struct{}) {
 	dev, err := p.open(ctx)
 	if err != nil {
 		p.setLack(p.wake(ctx, err))
-		p.attempted()
+		p.attempted(looked)
 		return
 	}
-	p.attempted()
+	p.attempted(looked)
 	begun := time.Now()
 	err = p.serve(ctx, dev)
 	p.waker.served(time.Since(begun))
@@ -230,6 +232,8 @@ func (p *ped) deliver(ctx context.Context, dev usbped.Device, m usbped.Message) 
 	if m.Event != nil && p.dev == dev {
 		e := *m.Event
 		p.state = &e
+		close(p.news)
+		p.news = make(chan struct{})
 		p.dialogue(e.Busy)
 	}
 	h := p.holder
@@ -264,6 +268,7 @@ func (p *ped) detach(dev usbped.Device, err error) {
 		err = p.lack // closed on this side, for a reason
 	}
 	p.dev, p.state, p.lack = nil, nil, usbped.ErrClosed
+	p.lacks(err)
 	p.dialogue(false)
 	if h := p.holder; h != nil && h.dev == dev {
 		h.loss.Code = lossCode(err)
@@ -276,7 +281,6 @@ func (p *ped) detach(dev usbped.Device, err error) {
 		p.counts.lost()
 		p.log.Warn("PED lost", "err", err)
 	}
-	p.setLack(err)
 	p.close(dev)
 }
 
@@ -295,6 +299,11 @@ func wanted(err error) bool { return errors.Is(err, context.Canceled) || errors.
 func (p *ped) setLack(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lacks(err)
+}
+
+// lacks is setLack under the lock.
+func (p *ped) lacks(err error) {
 	if p.dev != nil || errors.Is(err, context.Canceled) {
 		return
 	}

@@ -29,7 +29,8 @@ type hold struct {
 
 // grace is how long one who finds the PED taken waits for signs that its holder
 // is going: an HSM host that releases the PED and calls again at once comes on
-// another connection, which may overtake the release.
+// another connection, which may overtake the release. So long waits, too, who
+// finds the PED in a menu.
 const grace = 300 * time.Millisecond
 
 // errBusy says that another connection has the PED.
@@ -67,6 +68,29 @@ func (p *ped) releaseWait() time.Duration { return p.cfg.DeviceWait + closeWait 
 // wrongMode reports whether the PED's own switch forbids what pedserver is for.
 func (p *ped) wrongMode() bool {
 	return p.state != nil && p.state.Mode != protocol.PEDModeRemote && p.state.Mode != protocol.PEDModePair
+}
+
+// leavesMode waits for a PED in the wrong mode to be in another: its operator may
+// have left a menu this moment, and the word of it be on its way. It reports
+// false for one that stays, or when ctx ends.
+func (p *ped) leavesMode(ctx context.Context) bool {
+	stays := time.NewTimer(grace)
+	defer stays.Stop()
+	for {
+		p.mu.Lock()
+		wrong, news := p.wrongMode(), p.news
+		p.mu.Unlock()
+		if !wrong {
+			return true
+		}
+		select {
+		case <-news:
+		case <-stays.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
 }
 
 // take lends the device. The error is a protocol.Error, or errBusy and then the

@@ -76,22 +76,24 @@ func (p *ped) giveUp(ctx context.Context, force bool) error {
 
 func (p *ped) takeBack() {
 	p.mu.Lock()
-	was := p.released
-	p.released = false
-	if was {
-		p.looked = make(chan struct{})
+	defer p.mu.Unlock()
+	if !p.released {
+		return
 	}
-	p.mu.Unlock()
-	if was {
-		p.log.Info("PED taken back")
-		p.turn()
-	}
+	p.log.Info("PED taken back")
+	// At once: a round that began in between would be ended as given up.
+	p.released, p.looked = false, make(chan struct{})
+	p.turnLocked()
 }
 
 // turn tells run that released has changed.
 func (p *ped) turn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.turnLocked()
+}
+
+func (p *ped) turnLocked() {
 	close(p.turned)
 	p.turned = make(chan struct{})
 }

@@ -114,6 +114,29 @@ func TestStatesOfThePED(t *testing.T) {
 	})
 }
 
+// Who calls while the operator leaves a menu gets the PED: the word of it may be on
+// its way. A PED that stays in the menu is refused a moment later.
+func TestLeavesTheMenu(t *testing.T) {
+	inWorld(t, Config{}, func(w *world) {
+		say := func(mode protocol.PEDMode) {
+			_ = w.plug.now().gadget.SendEvent(t.Context(), protocol.PEDEvent{Kind: protocol.EvtState, Mode: mode})
+			time.Sleep(time.Millisecond)
+		}
+		say(protocol.PEDModeAdmin)
+		time.AfterFunc(grace/2, func() { say(protocol.PEDModeLocal); say(protocol.PEDModeRemote) })
+		w.acquire("10.0.0.1", true).send(protocol.Release{})
+		time.Sleep(time.Second)
+		say(protocol.PEDModeAdmin)
+		begin := time.Now()
+		if told := w.refused(); told != protocol.LinkErrPEDMode {
+			t.Errorf("the HSM host is told %v", told)
+		}
+		if d := time.Since(begin); d < grace || d > 2*grace+linger {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
 // The PEDs that are plugged in are listed where the system tells them; one that is
 // replaced by another is lost and found.
 func TestReplacedByAnother(t *testing.T) {
