@@ -138,14 +138,15 @@ func afterReuse(t *testing.T, l *lab.Lab, a aftermath) {
 // and connects anew.
 func uncached(l *lab.Lab) {
 	l.Must("ped disconnect", lab.People{})
-	l.Poll(0, "the PED at rest", func() error { return l.PED().Mode("local") })
-	l.Poll(0, "the PED at rest", func() error { return l.PED().Mode("remote") })
-	l.Poll(0, "the mode known", func() error { // it reaches pedserver as an event
-		if st, err := l.ServerStatus(); err != nil || st.PED.Mode != "remote" {
-			return fmt.Errorf("mode %q: %v", st.PED.Mode, err)
-		}
-		return nil
-	})
+	for _, mode := range []string{"local", "remote"} {
+		l.Poll(0, "the PED at rest", func() error { return l.PED().Mode(mode) })
+		l.Poll(0, "the mode known", func() error { // it reaches pedserver as an event
+			if st, err := l.ServerStatus(); err != nil || st.PED.Mode != mode {
+				return fmt.Errorf("mode %q: %v", st.PED.Mode, err)
+			}
+			return nil
+		})
+	}
 	connect(l)
 }
 
