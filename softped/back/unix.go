@@ -66,15 +66,12 @@ func listen(path string) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	// Nobody else may connect, not even in the moment before chmod.
+	// The socket is its owner's only from the first moment. To chmod it afterwards
+	// would follow what somebody puts in its place.
 	restore := narrowUmask()
 	l, err := net.Listen("unix", path)
 	restore()
 	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
 		return nil, err
 	}
 	return l, nil
