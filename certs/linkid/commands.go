@@ -40,7 +40,7 @@ func Register(conf, data string, p Peer, certFile string) (Peer, error) {
 	if err != nil {
 		return p, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return p, err
 	}
 	p.Cert, p.CertFile = cert, filepath.Join(dir, strings.ToLower(string(p.Kind)+"-"+p.Name)+".pem")

@@ -51,7 +51,7 @@ func (i *Identity) save(dir string, replace bool, write writeFunc) (certPath, ke
 	}
 	certPath = filepath.Join(dir, i.CommonName+".pem")
 	keyPath = filepath.Join(dir, i.CommonName+"Key.pem")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return "", "", err
 	}
 	unlock, err := atomicfile.LockWait(filepath.Join(dir, ".lock"), lockWait)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -63,6 +64,7 @@ func Lock(path string) (unlock func(), err error) {
 			f.Close()
 			continue
 		}
+		inherit(f, filepath.Dir(path))
 		sign(f)
 		done := false
 		return func() {

@@ -14,7 +14,8 @@ const tempSuffix = ".tmp"
 
 // WriteFile replaces the content of path by data, or changes nothing: a
 // temporary file in the same folder, fsync, rename, fsync of the folder. The
-// file gets exactly the permissions perm, the umask notwithstanding. A symbolic
+// file gets exactly the permissions perm, the umask notwithstanding; what root
+// writes in another user's folder becomes that user's. A symbolic
 // link at path is replaced, not followed; what is no file is refused.
 //
 // On an error the old content is still there and no temporary file is left,
@@ -62,6 +63,7 @@ func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os
 	if f, err = ownTemp(dir, base); err != nil {
 		return nil, err
 	}
+	inherit(f, dir)
 	if err = f.Chmod(perm); err == nil {
 		if _, err = through(f).Write(data); err == nil {
 			err = f.Sync()

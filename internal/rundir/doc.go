@@ -19,6 +19,16 @@
 //	its users       %APPDATA%\openped,           %LOCALAPPDATA%\openped
 //	                else a file of the above
 //
+// A service called NAME (Service) has folders of its own, whoever asks for it:
+//
+//	                run                              state (logs)
+//	Linux           /run/openped/NAME                /var/log/openped/NAME
+//	Windows         %ProgramData%\openped\NAME\run   %ProgramData%\openped\NAME\log
+//
+//	                configuration                    data
+//	Linux           /etc                             /var/lib/openped/NAME
+//	Windows         %ProgramData%\openped            %ProgramData%\openped\NAME
+//
 // A folder in which another user could plant a socket is refused: one-time
 // passwords and PED commands pass through these sockets.
 package rundir

@@ -22,6 +22,9 @@ type Dirs struct {
 	Config string // configuration files
 	System string // looked into for a configuration file that Config has not; may be empty
 	Data   string // identity and registered certificates
+	// Service is the name of the service whose folders they are; empty for those
+	// of a user.
+	Service string
 }
 
 // Find returns the folders for this user without making them.

@@ -6,8 +6,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 )
+
+func service(name string) (Dirs, error) {
+	run := "/run"
+	if runtime.GOOS == "darwin" {
+		run = "/var/run"
+	}
+	return Dirs{Run: run + "/openped/" + name, State: "/var/log/openped/" + name, Config: "/etc", Data: "/var/lib/openped/" + name}, nil
+}
 
 func platform() (Dirs, error) {
 	if os.Geteuid() == 0 {

@@ -1,12 +1,23 @@
 package rundir
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
 )
+
+func service(name string) (Dirs, error) {
+	all := os.Getenv("ProgramData")
+	if !filepath.IsAbs(all) {
+		return Dirs{}, errors.New("the variable ProgramData names no folder")
+	}
+	top := filepath.Join(all, "openped")
+	own := filepath.Join(top, name)
+	return Dirs{Run: filepath.Join(own, "run"), State: filepath.Join(own, "log"), Config: top, Data: own}, nil
+}
 
 func platform() (Dirs, error) {
 	local, err := os.UserCacheDir() // %LOCALAPPDATA%
