@@ -10,6 +10,7 @@ import (
 	"openped/certs"
 	"openped/hsm"
 	"openped/hsm/virtual"
+	"openped/internal/atomicfile"
 )
 
 // Created is what CreateHSM made.
@@ -20,7 +21,7 @@ type Created struct {
 }
 
 // CreateHSM makes a virtual HSM in the new file path, certified by the origin
-// root in the folder originDir, which is made if there is none. Nothing is
+// root in the folder originDir. Folders are made where there are none. Nothing is
 // replaced.
 func CreateHSM(path, serial, firmware, originDir string, auth hsm.Auth) (c Created, err error) {
 	if err := certs.CheckSerial(serial); err != nil {
@@ -41,6 +42,9 @@ func CreateHSM(path, serial, firmware, originDir string, auth hsm.Auth) (c Creat
 	}
 	if err != nil {
 		return c, fmt.Errorf("origin root: %w; give -origin the folder of the origin root, or one to make it in", err)
+	}
+	if err := atomicfile.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return c, err
 	}
 	return c, virtual.Create(path, virtual.CreateOptions{Serial: serial, Firmware: firmware, Origin: root, Auth: auth})
 }

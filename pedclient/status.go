@@ -17,6 +17,7 @@ type Status struct {
 	Hostname      string   `json:"hostname"`
 	Version       string   `json:"version"`
 	PID           int      `json:"pid"`
+	Service       string   `json:"service"` // the name of the service that it is; "": none
 	Socket        string   `json:"socket"`
 	LogFile       string   `json:"logFile"`
 	ConfigFile    string   `json:"configFile"`
@@ -153,6 +154,9 @@ func (st Status) Show(w io.Writer) {
 	p("Client Information:")
 	p("  Hostname:                %s", st.Hostname)
 	p("  Software Version:        %s", st.Version)
+	if st.Service != "" {
+		p("  Service:                 %s", st.Service)
+	}
 	p("  HSM Socket:              %s", st.Socket)
 	p("  Log File:                %s", st.LogFile)
 	if len(st.Listening) > 0 {

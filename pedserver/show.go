@@ -30,6 +30,9 @@ func (st Status) Show(w io.Writer) {
 	p("  Firmware Version:        %s", firmware)
 	p("  PedII Protocol Version:   %s", st.ProtocolVersion)
 	p("  Software Version:         %s", st.Version)
+	if st.Service != "" {
+		p("  Service:                  %s", st.Service)
+	}
 	p("")
 	st.PED.Show(w)
 	p("")

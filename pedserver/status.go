@@ -80,6 +80,7 @@ type Status struct {
 	AdminPort       int      `json:"adminPort"`
 	ExternalAdmin   bool     `json:"externalAdmin"`
 	PID             int      `json:"pid"`
+	Service         string   `json:"service"` // the name of the service that it is; "": none
 	LogFile         string   `json:"logFile"`
 	ConfigFile      string   `json:"configFile"`
 

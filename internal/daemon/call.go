@@ -18,6 +18,7 @@ import (
 	"openped/internal/cmdline"
 	"openped/internal/rc"
 	"openped/internal/rundir"
+	"openped/internal/service"
 	"openped/internal/setting"
 )
 
@@ -33,9 +34,11 @@ type Call struct {
 	Dirs       rundir.Dirs
 	ConfigPath string // absolute; the file may be missing
 
-	ctx   context.Context
-	args  []string
-	child *background.Child
+	ctx    context.Context
+	args   []string
+	child  *background.Child
+	self   *service.Self // nil: no service
+	served bool          // the daemon in this process has been ready
 }
 
 // showTime is how long a running daemon may take to tell its status.
@@ -89,6 +92,9 @@ func (c *Call) remote() bool {
 func (c *Call) Running(err error) error {
 	if !errors.Is(err, admin.ErrNotRunning) {
 		return err
+	}
+	if c.Dirs.Service != "" && !c.remote() {
+		return &cmdline.ExitError{Code: cmdline.ExitNotRunning, RC: rc.NotRunning, Err: err, Hint: fmt.Sprintf("start it with %s -service start -name %s", c.Program.Name, c.Dirs.Service)}
 	}
 	hint := "start it with " + c.Program.Name + " -mode start"
 	if s := c.Program.command("mode", "start"); s != nil && s.Start != "" {

@@ -9,7 +9,6 @@ import (
 
 	"openped/internal/background"
 	"openped/internal/cmdline"
-	"openped/internal/rundir"
 	"openped/internal/setting"
 )
 
@@ -39,7 +38,7 @@ func (p *Program) run(c *Call) error {
 	if err := p.refuse(c); err != nil {
 		return err
 	}
-	if c.Dirs, err = rundir.Find(); err != nil {
+	if c.Dirs, err = p.place(c); err != nil {
 		return err
 	}
 	run := c.Command.Run
@@ -51,6 +50,15 @@ func (p *Program) run(c *Call) error {
 		return c.serve()
 	}
 	c.child = nil
+	if c.is("start") && c.Dirs.Service != "" {
+		return c.instance(run)
+	}
+	return c.loadAnd(run)
+}
+
+// loadAnd reads the configuration file, as far as the command wants it, and carries
+// the command out.
+func (c *Call) loadAnd(run func(*Call) error) error {
 	if c.is("reload") && !c.remote() {
 		return run(c) // the daemon knows its file
 	}
@@ -110,6 +118,9 @@ func (c *Command) line() string {
 func (p *Program) refuse(c *Call) error {
 	cmd, v := c.Command, c.Values
 	config := c.is("config")
+	if err := p.refuseService(c); err != nil {
+		return err
+	}
 	switch {
 	case len(c.Words) > 0 && !cmd.Positional && !(config && v.Bool("set")):
 		return &cmdline.UsageError{Msg: "unexpected argument " + cmdline.Printable(c.Words[0])}
@@ -130,6 +141,26 @@ func (p *Program) refuse(c *Call) error {
 		if !v.Given(name) {
 			return &cmdline.UsageError{Msg: fmt.Sprintf("%s needs -%s <%s>", cmd.line(), name, p.setting(name).Value), Hint: cmd.line() + " -help explains it"}
 		}
+	}
+	return nil
+}
+
+// refuseService looks for what does not go with services: their settings are
+// those of a file, not of a command line that nobody sees again.
+func (p *Program) refuseService(c *Call) error {
+	v := c.Values
+	if c.Command.Top == topService {
+		if v.Given("instance") {
+			return &cmdline.UsageError{Msg: "-instance with -service", Hint: "-service names a service with -name"}
+		}
+		for _, s := range p.Table {
+			if s.Key != "" && v.Given(s.Name) {
+				return &cmdline.UsageError{Msg: fmt.Sprintf("-%s is not for %s", s.Name, c.Command.line()), Hint: fmt.Sprintf("set it with %s -mode config -set", p.Name)}
+			}
+		}
+	}
+	if v.Bool("winservice") && v.Bool("foreground") {
+		return &cmdline.UsageError{Msg: "-winservice with -foreground", Hint: "give one of them"}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"openped/internal/conffile"
 	"openped/internal/rc"
 	"openped/internal/rundir"
+	"openped/internal/service"
 	"openped/internal/setting"
 )
 
@@ -51,6 +52,9 @@ func (c *Call) find() (string, error) {
 	if c.explicit() {
 		return c.Values.Text("configfile"), nil
 	}
+	if c.Dirs.Service != "" {
+		return c.findOfService()
+	}
 	if !c.is("start") && !c.Command.AnyConfig && !c.remote() {
 		r, err := c.running()
 		if err == nil { // root may call anybody's daemon, but not write the file that it names
@@ -64,6 +68,22 @@ func (c *Call) find() (string, error) {
 		}
 	}
 	return c.Program.findFile(c.Dirs)
+}
+
+// findOfService returns the file of a service: what its definition names, or its
+// own. It does not ask the service: root writes where this says, and must not let
+// the service's user choose.
+func (c *Call) findOfService() (string, error) {
+	p := c.Program
+	if !c.is("start") || !c.Values.Bool("foreground") && !c.Values.Bool("winservice") {
+		if st, err := service.Query(c.ctx, c.Dirs.Service); err == nil && st.ConfigFile != "" {
+			return st.ConfigFile, nil
+		}
+	}
+	if c.Dirs.Service == p.Name {
+		return p.findFile(c.Dirs)
+	}
+	return c.Dirs.ServiceConfigFile(p.Name, p.ConfigName), nil
 }
 
 // askTime is how long the running daemon may take to name its file.

@@ -10,6 +10,7 @@ import (
 	"openped/internal/admin"
 	"openped/internal/logs"
 	"openped/internal/rundir"
+	"openped/internal/service"
 	"openped/internal/setting"
 )
 
@@ -45,6 +46,9 @@ type Program struct {
 	// the keys there. Empty: config takes no name.
 	Named     string
 	NamedKeys []string
+
+	// Service is what the program is as a service.
+	Service service.Kind
 }
 
 // Command is a top-level option with its word.

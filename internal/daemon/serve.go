@@ -73,13 +73,14 @@ func (d *running) run() error {
 			_ = d.log.Close()
 		}}
 	return a.Run(c.ctx, func() {
-		d.ready = true
+		d.ready, c.served = true, true
 		d.log.Info("started", append([]any{"version", cmdline.Version, "pid", os.Getpid(), "config", c.ConfigPath}, d.service.Started...)...)
 		var warnings []string
 		if w := d.log.Warning(); w != "" {
 			warnings = []string{w}
 		}
 		c.child.Report(background.Report{Ready: true, Warnings: warnings})
+		c.self.Ready("Serving")
 	}, func(ctx context.Context) error { return d.serve(ctx, numbers) })
 }
 
@@ -117,6 +118,8 @@ func (d *running) endpoints(numbers *metrics.Metrics) map[string]admin.Handler {
 
 // serve serves, and tells the numbers on their port as long.
 func (d *running) serve(ctx context.Context, numbers *metrics.Metrics) error {
+	defer context.AfterFunc(ctx, d.call.self.Stopping)()
+	go d.call.self.Watch(ctx, func() error { d.service.Status(); return nil })
 	if d.metrics == nil {
 		return d.service.Serve(ctx)
 	}
@@ -137,5 +140,9 @@ func (d *running) serve(ctx context.Context, numbers *metrics.Metrics) error {
 func (d *running) openLog() *logs.Log {
 	c := d.call
 	return logs.Open(logs.Options{Path: c.Values.Text("logfile"), Default: filepath.Join(c.Dirs.State, c.Program.LogName), Stderr: c.Stderr,
-		Background: c.child != nil, Local: c.Program.bool(c.Values, "locallogger"), Levels: levels(c.Values), MaxKB: c.Values.Int("maxlogfilesize"), Crash: c.child != nil})
+		Background: c.unseen(), Local: c.Program.bool(c.Values, "locallogger"), Levels: levels(c.Values), MaxKB: c.Values.Int("maxlogfilesize"), Crash: c.unseen()})
 }
+
+// unseen reports whether nobody reads this process's standard error: a journal
+// does.
+func (c *Call) unseen() bool { return c.child != nil || c.Values.Bool("winservice") }

@@ -25,8 +25,11 @@ func (c *Call) Start() error {
 		return err
 	}
 	c.launched("startup")
-	if c.Values.Bool("foreground") {
+	if c.Values.Bool("foreground") || c.Values.Bool("winservice") {
 		return c.serve()
+	}
+	if err := c.refuseBeside(); err != nil {
+		return startFailure(err)
 	}
 	fmt.Fprintln(c.Stdout, "Starting background process")
 	r, err := background.Start(c.ctx, c.args, c.Values.Seconds(p.StartTimeout))
@@ -91,10 +94,12 @@ func startCode(err error) rc.Code {
 func (c *Call) Stop() error {
 	c.launched("shutdown")
 	timeout := c.Values.Seconds(c.Program.StopTimeout)
-	var err error
-	if c.remote() {
+	managed, err := c.stopManaged()
+	switch {
+	case managed:
+	case c.remote():
 		err = c.stopRemote(timeout)
-	} else {
+	default:
 		err = admin.Stop(c.ctx, c.Dirs, c.Program.Name, timeout, c.Values.Bool("force"), c.Program.Sockets...)
 	}
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 )
 
 func service(name string) (Dirs, error) {
-	run := "/run"
-	if runtime.GOOS == "darwin" {
-		run = "/var/run"
+	if runtime.GOOS == "darwin" { // whose /var/run is emptied, and made by nobody for a service
+		own := "/usr/local/var/openped/" + name
+		return Dirs{Run: own + "/run", State: own + "/log", Config: "/etc", Data: own}, nil
 	}
-	return Dirs{Run: run + "/openped/" + name, State: "/var/log/openped/" + name, Config: "/etc", Data: "/var/lib/openped/" + name}, nil
+	return Dirs{Run: "/run/openped/" + name, State: "/var/log/openped/" + name, Config: "/etc", Data: "/var/lib/openped/" + name}, nil
 }
 
 func platform() (Dirs, error) {

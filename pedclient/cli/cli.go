@@ -8,6 +8,7 @@ import (
 	"openped/certs/linkid/linkcmd"
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
+	"openped/internal/service"
 	"openped/internal/setting"
 	"openped/pedclient"
 )
@@ -18,12 +19,12 @@ const name = "pedclient"
 var Program = &daemon.Program{
 	Name: name, Title: "Ped Client", LogName: "pedclient.log",
 	ConfigName: "pedClient.conf", Sections: []string{"PedClient", "Ped Client"},
-	Help: helpAll, Table: table,
+	Help: helpAll, Table: table, Service: kind,
 	StartTimeout: "pstartuptimeout", StopTimeout: "pshutdowntimeout", ShutdownTimeout: "shutdowntimeout",
 	Check: check, Open: open, Dial: linkcmd.Dial,
 	Status: func() daemon.Status { return new(pedclient.Status) },
 	Commands: slices.Concat([]daemon.Command{
-		{Top: "mode", Word: "start", Help: helpStart, Start: "-hsm <file>", Run: start},
+		{Top: "mode", Word: "start", Help: helpStart, Start: "-hsm <file>"},
 		{Top: "mode", Word: "stop", Help: helpStop, AnyConfig: true, Remote: true},
 		{Top: "mode", Word: "show", Help: helpShow, AnyConfig: true, Remote: true},
 		{Top: "mode", Word: "config", Help: helpConfig},
@@ -38,8 +39,16 @@ var Program = &daemon.Program{
 	},
 		linkcmd.Peers("pedserver", linkid.PEDServer, linkcmd.Help{Register: helpPEDServerRegister, List: helpPEDServerList, Delete: helpPEDServerDelete}),
 		linkcmd.Administrators(name),
+		daemon.ServiceCommands(name),
 		[]daemon.Command{linkcmd.Regen(name, "PEDclient", "pedserver -appliance register")},
 	),
+}
+
+// kind is the program as a service.
+var kind = service.Kind{
+	Program: name, Description: "PEDclient, the HSM slots of this host", Manual: "pedclient(8)",
+	Network: true, Reload: true,
+	RunFlags: []string{"-mode", "start", "-foreground"}, WindowsFlags: []string{"-mode", "start", "-winservice"},
 }
 
 // Main carries out one command line and returns the exit code.
@@ -54,13 +63,4 @@ func check(start bool, v *setting.Values) error {
 		return &cmdline.UsageError{Msg: "-pingtimeout must be longer than -pinginterval"}
 	}
 	return nil
-}
-
-// start is the framework's. There is no Windows service yet, and a script that
-// wants one must not believe that it has it.
-func start(c *daemon.Call) error {
-	if c.Values.Bool("winservice") {
-		return &cmdline.UsageError{Msg: "-winservice is not supported", Hint: "have a service manager run pedclient -mode start -foreground"}
-	}
-	return c.Start()
 }

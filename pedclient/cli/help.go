@@ -21,6 +21,7 @@ PEDservers that call this host (peer-to-peer):
   pedclient -regen -commonname <name>      make this PEDclient's certificate
   pedclient -pedserver register|list|delete      who may call
   pedclient -administrator register|list|delete  who may use the admin port
+  pedclient -service install|uninstall|start|stop|restart|status
 
 pedclient -mode start -help explains a command, pedclient -help all all flags.
 Exit codes: 0 done, 1 wrong command line, 2 failed, 3 not running.
@@ -43,11 +44,11 @@ configuration file.
   -ignoreidletimeout       none for an HSM and the PED ID assigned to it
   -pinginterval <s>, -pingtimeout <s>                of PEDservers (1, 3)
   -socketreadtimeout <s>, -socketwritetimeout <s>    of PEDservers (10, 3)
-  -shutdowntimeout, -pstartuptimeout, -pshutdowntimeout <s>
-                           to end inside, to start, to end (8, 15, 15)
+  -shutdowntimeout, -pstartuptimeout, -pshutdowntimeout <s>    (8, 15, 15)
   -logfile, -loginfo, -logwarning, -logerror, -logtrace, -maxlogfilesize <KB>,
   -locallogger             where and what to log
-  -configfile, -certfile, -privkeyfile <file>, -foreground, -winservice, -force
+  -configfile, -certfile, -privkeyfile <file>, -foreground, -winservice, -force,
+  -instance <service>      run as that service, or start it
 `
 
 const helpStop = `
@@ -60,6 +61,7 @@ end.
   -pshutdowntimeout <seconds>   for the process to end (15)
   -adminhost <host>       the pedclient of that computer, through its port
     -admin <port>         (1501); -certificate <file> is its certificate
+  -instance <service>     the service of that name (pedclient)
   -configfile <file>
 
 For old scripts also -eadmin, -socketreadtimeout, -socketwritetimeout,
@@ -75,6 +77,7 @@ Shows whether pedclient runs, its slots and their connections.
   -format <text or json>  json has the fields that docs/cli/pedclient.md lists
   -adminhost <host>       the pedclient of that computer, through its port
     -admin <port>         (1501); -certificate <file> is its certificate
+  -instance <service>     the service of that name (pedclient)
   -configfile <file>
 
 For old scripts also -eadmin, -socketreadtimeout, -socketwritetimeout, -logfile,
@@ -91,7 +94,7 @@ flags given into the configuration file and leaves the rest of it as it is. A
 running pedclient is told; the answer says which settings took effect and which
 need a restart.
 
-  -show, -set, -format <text or json>, -configfile <file>
+  -show, -set, -format <text or json>, -configfile <file>, -instance <service>
 
 Settings: -hsm -hsmgroup -peddevice -usbid -listenip -listenport -admin -eadmin
   -waitaddress -metricsport -idletimeout -ignoreidletimeout -pinginterval
@@ -109,6 +112,7 @@ same), and says which settings took effect and which need a restart.
 
   -adminhost <host>       the pedclient of that computer, through its port
     -admin <port>         (1501); -certificate <file> is its certificate
+  -instance <service>     the service of that name (pedclient)
   -configfile <file>
 `
 

@@ -172,7 +172,7 @@ func (s *server) status() pedclient.Status {
 	st, v := s.Status(), s.env.Values
 	st.Hostname, _ = os.Hostname()
 	st.Version, st.PID, st.Socket = cmdline.VersionText(), os.Getpid(), s.socket.Addr().String()
-	st.LogFile, st.ConfigFile = s.env.Log.Place(), s.env.ConfigPath
+	st.LogFile, st.ConfigFile, st.Service = s.env.Log.Place(), s.env.ConfigPath, s.env.Dirs.Service
 	for _, a := range s.port.addrs() {
 		if a.State == bind.Listening {
 			st.Listening = append(st.Listening, a.Address)

@@ -20,6 +20,7 @@ var (
 	inRemote  = []string{"stop", "show", "reload"}
 	inChange  = []string{"pedserver register", "pedserver delete", "administrator register", "administrator delete", "regen"}
 	inLists   = []string{"listid", "pedserver list", "administrator list"}
+	inService = daemon.InService("install", "uninstall", "start", "stop", "restart", "status")
 )
 
 // table is every flag of pedclient (docs/cli/pedclient.md).
@@ -29,18 +30,17 @@ var table = slices.Concat(setting.Table{
 	{Name: "id_ip", Value: "host", Kind: setting.Text, Check: setting.CheckHost, Usage: "address or host name of the PEDserver", In: []string{"setid"}},
 	{Name: "id_port", Value: "port", Kind: setting.Int, Min: 1, Max: 65535, Usage: "its port", In: []string{"setid"}},
 	{Name: "id_tls", Value: "0 or 1", Kind: setting.Bit, Default: "0", Usage: "1: call it with TLS", In: []string{"setid"}},
-	{Name: "name", Value: "name", Kind: setting.Text, Check: setting.CheckName, Usage: "name of the PEDserver or administrator",
-		In: []string{"pedserver register", "pedserver delete", "administrator register", "administrator delete"}},
+	{Name: "name", Value: "name", Kind: setting.Text, Check: setting.CheckName, Usage: "name of the PEDserver, administrator or service",
+		In: slices.Concat([]string{"pedserver register", "pedserver delete", "administrator register", "administrator delete"}, inService)},
 	{Name: "show", Kind: setting.Switch, Usage: "print the settings and where each comes from", In: []string{"config"}},
 	{Name: "set", Kind: setting.Switch, Usage: "write what follows into the configuration file", In: []string{"config"}},
 	{Name: "force", Kind: setting.Switch, Usage: "ask nothing; in stop: kill a process that does not end",
 		In: []string{"start", "stop", "pedserver delete", "administrator delete", "regen"}},
 	{Name: "format", Value: "format", Kind: setting.Word, Words: []string{"text", "json"}, Default: "text",
-		Usage: "text or json", In: slices.Concat([]string{"show", "config", "testid"}, inLists)},
+		Usage: "text or json", In: slices.Concat([]string{"show", "config", "testid"}, inLists, daemon.InService("status"))},
 	{Name: "foreground", Kind: setting.Switch, Usage: "stay, and log to standard error", In: []string{"start"}},
-	{Name: "winservice", Kind: setting.Switch, Usage: "run as the Windows service", In: []string{"start"}},
 	{Name: "configfile", Value: "file", Kind: setting.Path, Usage: "the configuration file",
-		In: slices.Concat(inModes, inIDs, []string{"reload"}, inChange, inLists)},
+		In: slices.Concat(inModes, inIDs, []string{"reload"}, inChange, inLists, daemon.InService("install"))},
 
 	{Name: "hsm", Key: "HSM", Value: "file", Kind: setting.Path, Many: true, Usage: "HSM state file; repeat it for slots 2, 3, …",
 		In: []string{"start", "config", "createhsm"}},
@@ -73,6 +73,7 @@ var table = slices.Concat(setting.Table{
 	setting.Seconds("pstartuptimeout", "StartupTimeout", 1, 15, false, "for the process to start", inProcess),
 	setting.Seconds("pshutdowntimeout", "ProcessShutdownTimeout", 1, 15, false, "for the process to end", inProcess),
 },
+	daemon.ServiceSettings([]string{"start", "stop", "show", "config", "reload"}),
 	daemon.LogSettings(slices.Concat(inModes, inIDs)),
 	setting.Table{{Name: "locallogger", Key: "LocalLogger", Kind: setting.Switch, Usage: "log to the file and not to the system's log", In: slices.Concat(inModes, inIDs)}},
 	linkcmd.Settings([]string{"pedserver register", "administrator register"}, inRemote, inServer),

@@ -9,6 +9,7 @@ import (
 	"openped/certs/linkid/linkcmd"
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
+	"openped/internal/service"
 	"openped/internal/setting"
 	"openped/pedserver"
 	"openped/usbped"
@@ -25,7 +26,7 @@ var USB func(id, serial string) usbped.Opener
 var Program = &daemon.Program{
 	Name: name, Title: "Ped Server", LogName: "remotePedServerLog.log",
 	ConfigName: "pedServer.conf", Sections: []string{"PedServer", "Ped Server"},
-	Help: helpAll, Table: table,
+	Help: helpAll, Table: table, Service: kind,
 	StartTimeout: "bgprocessstartuptimeout", StopTimeout: "bgprocessshutdowntimeout", ShutdownTimeout: "internalshutdowntimeout",
 	Check: check, Open: open, Dial: linkcmd.Dial,
 	Status: func() daemon.Status { return new(pedserver.Status) },
@@ -43,8 +44,16 @@ var Program = &daemon.Program{
 	},
 		linkcmd.Peers("appliance", linkid.Appliance, linkcmd.Help{Register: helpApplianceRegister, List: helpApplianceList, Delete: helpApplianceDelete}),
 		linkcmd.Administrators(name),
+		daemon.ServiceCommands(name),
 		[]daemon.Command{linkcmd.Regen(name, "PEDserver", "pedclient -pedserver register")},
 	),
+}
+
+// kind is the program as a service.
+var kind = service.Kind{
+	Program: name, Description: "PEDserver, the relay at the PED", Manual: "pedserver(8)",
+	Groups: []string{"openped"}, USB: true, Reload: true,
+	RunFlags: []string{"-mode", "start", "-foreground"}, WindowsFlags: []string{"-mode", "start", "-winservice"},
 }
 
 // Main carries out one command line and returns the exit code.

@@ -9,8 +9,7 @@ Relays between the PED of this workstation and HSM hosts.
   pedserver -mode start [-peddevice <device>]    start it in the background
   pedserver -mode show                           the PED, and who has it
   pedserver -mode stop                           end it
-  pedserver -mode config -show                   the settings
-  pedserver -mode config -set <flags>            change the configuration file
+  pedserver -mode config -show | -set <flags>    the settings
   pedserver -mode reload                         read that file again
   pedserver -mode release|claim                  give the PED up, take it back
 
@@ -22,6 +21,7 @@ HSM hosts that this PEDserver calls itself (peer-to-peer):
   pedserver -mode disconnect -name <appliance>   hang up
 
   pedserver -administrator register|list|delete  who may use the admin port
+  pedserver -service install|uninstall|start|stop|restart|status
 
 pedserver -mode start -help explains a command, pedserver -help all all flags.
 Exit codes: 0 done, 1 wrong command line, 2 failed, 3 not running.
@@ -30,8 +30,8 @@ Exit codes: 0 done, 1 wrong command line, 2 failed, 3 not running.
 const helpStart = `
 pedserver -mode start [-name <appliance>] [flags]
 
-Starts it in the background. With -name it serves HSM hosts that it calls
-(-mode connect), else those that call it. Defaults stand in brackets.
+Starts it in the background. With -name, or -connectto <name> in the file, it
+serves HSM hosts that it calls (-mode connect), else those that call it.
   -peddevice <device>    usb, usb:SERIAL, unix:PATH (usb); -usbid <vvvv:pppp>
   -ip <address>          listen here only; may be repeated (all addresses)
   -port <port>           for HSM hosts (1503)
@@ -45,10 +45,10 @@ Starts it in the background. With -name it serves HSM hosts that it calls
   -pinginterval <s>, -pingtimeout <s>              of HSM hosts (1, 3)
   -socketreadtimeout <s>, -socketwritetimeout <s>  of HSM hosts (5, 3)
   -internalshutdowntimeout, -bgprocessstartuptimeout, -bgprocessshutdowntimeout
-  <s>                    to end inside, to start, to end (5, 10, 10)
   -pedwritedelay <us>    pause after each block to the PED (0 to 10000; 0)
   -logfile, -loginfo, -logwarning, -logerror, -logtrace, -maxlogfilesize <KB>
   -configfile <file>, -certfile <file>, -privkeyfile <file>, -foreground, -force
+  -instance <service>    run as that service, or start it; -winservice: there
 `
 
 const helpStop = `
@@ -62,6 +62,7 @@ With -name only that appliance is let go; the process ends with the last one.
   -bgprocessshutdowntimeout <seconds>   for the process to end (10)
   -adminhost <host>       the pedserver of that computer, through its port
     -admin <port>         (1502); -certificate <file> is its certificate
+  -instance <service>     the service of that name (pedserver)
   -configfile <file>
 
 For old scripts also -socketreadtimeout, -socketwritetimeout, -loginfo,
@@ -78,6 +79,7 @@ Shows whether pedserver runs, the PED, who has it, and where it listens.
   -format <text or json>  json has the fields that docs/cli/pedserver.md lists
   -adminhost <host>       the pedserver of that computer, through its port
     -admin <port>         (1502); -certificate <file> is its certificate
+  -instance <service>     the service of that name (pedserver)
   -configfile <file>
 
 For old scripts also -logfile, -loginfo, -logwarning, -logerror, -logtrace and
@@ -94,11 +96,12 @@ flags given into the configuration file and leaves the rest of it as it is. A
 running pedserver is told; the answer says which settings took effect and which
 need a restart. With -name it is about a registered appliance.
 
-  -show, -set, -name <appliance>, -format <text or json>, -configfile <file>
+  -show, -set, -name <appliance>, -format <text or json>, -configfile <file>,
+  -instance <service>
 
 Settings: -peddevice -usbid -ip -port -eserverport -admin -eadmin -allow -tls
-  -waitaddress -autoconnect -metricsport -idletimeout -pinginterval -pingtimeout
-  -socketreadtimeout -socketwritetimeout -internalshutdowntimeout
+  -waitaddress -connectto -autoconnect -metricsport -idletimeout -pinginterval
+  -pingtimeout -socketreadtimeout -socketwritetimeout -internalshutdowntimeout
   -bgprocessstartuptimeout -bgprocessshutdowntimeout -pedwritedelay -logfile
   -loginfo -logwarning -logerror -logtrace -maxlogfilesize -certfile
   -privkeyfile; pedserver -mode start -help explains them.
@@ -164,6 +167,7 @@ same), and says which settings took effect and which need a restart.
 
   -adminhost <host>       the pedserver of that computer, through its port
     -admin <port>         (1502); -certificate <file> is its certificate
+  -instance <service>     the service of that name (pedserver)
   -configfile <file>
 `
 

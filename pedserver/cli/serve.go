@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"openped/certs/linkid"
@@ -36,14 +38,14 @@ func open(env daemon.Env) (*daemon.Service, error) {
 	if what := needsIdentity(v); what != "" && store.Identity() == nil {
 		return nil, linkcmd.NoIdentity(what)
 	}
-	peer := v.Text("name") != ""
+	peer := appliances(v) != nil
 	s := &server{env: env, store: store}
 	s.Server = pedserver.New(pedserver.Config{
 		Opener: opener, Log: log, Live: live(v), Peer: peer, AutoConnect: v.Bool("autoconnect"),
 		Identity: store.Identity, Peers: store.Peers(linkid.Appliance),
 	})
-	if peer {
-		if err := s.AddAppliance(v.Text("name")); err != nil {
+	for _, name := range appliances(v) {
+		if err := s.AddAppliance(name); err != nil {
 			return nil, coded(err)
 		}
 	}
@@ -78,11 +80,27 @@ func open(env daemon.Env) (*daemon.Service, error) {
 	return service, nil
 }
 
+// appliances are those that a start is about: of the command line, and of the
+// configuration. None: HSM hosts call.
+func appliances(v *setting.Values) (names []string) {
+	if n := v.Text("name"); n != "" {
+		names = append(names, n)
+	}
+	for _, n := range v.List("connectto") {
+		if !slices.ContainsFunc(names, func(have string) bool { return strings.EqualFold(have, n) }) {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
 // needsIdentity says what of the settings can not be without a certificate.
 func needsIdentity(v *setting.Values) string {
 	switch {
 	case v.Text("name") != "":
 		return "-name (peer-to-peer)"
+	case appliances(v) != nil:
+		return "-connectto (peer-to-peer)"
 	case v.Bool("eadmin"):
 		return "-eadmin 1"
 	case pedserver.TLS(v.Int("tls")) == pedserver.TLSRequired:
@@ -128,7 +146,7 @@ func (s *server) status() pedserver.Status {
 	st, v := s.Status(), s.env.Values
 	st.Hostname, _ = os.Hostname()
 	st.Version, st.ProtocolVersion, st.PID = cmdline.VersionText(), pedserver.ProtocolVersion, os.Getpid()
-	st.LogFile, st.ConfigFile = s.env.Log.Place(), s.env.ConfigPath
+	st.LogFile, st.ConfigFile, st.Service = s.env.Log.Place(), s.env.ConfigPath, s.env.Dirs.Service
 	st.AdminPort, st.ExternalAdmin = v.Int("admin"), v.Bool("eadmin")
 	s.listening.tell(&st)
 	return st

@@ -19,22 +19,23 @@ var (
 	inDevice  = []string{"release", "claim"}
 	inChange  = []string{"appliance register", "appliance delete", "administrator register", "administrator delete", "regen"}
 	inLists   = []string{"appliance list", "administrator list"}
+	inService = daemon.InService("install", "uninstall", "start", "stop", "restart", "status")
 )
 
 // table is every flag of pedserver (docs/cli/pedserver.md).
 var table = slices.Concat(setting.Table{
 	{Name: "name", Value: "name", Kind: setting.Text, Check: setting.CheckName,
-		Usage: "a registered appliance; in start: call it, peer-to-peer",
-		In:    slices.Concat(inModes, []string{"appliance register", "appliance delete", "administrator register", "administrator delete"})},
+		Usage: "a registered appliance; in start: call it, peer-to-peer; in -service: the service",
+		In:    slices.Concat(inModes, []string{"appliance register", "appliance delete", "administrator register", "administrator delete"}, inService)},
 	{Name: "show", Kind: setting.Switch, Usage: "print the settings and where each comes from", In: []string{"config"}},
 	{Name: "set", Kind: setting.Switch, Usage: "write what follows into the configuration file", In: []string{"config"}},
 	{Name: "force", Kind: setting.Switch, Usage: "ask nothing; in stop: kill a process that does not end; in release: take the PED from an HSM",
 		In: []string{"start", "stop", "release", "appliance delete", "administrator delete", "regen"}},
 	{Name: "format", Value: "format", Kind: setting.Word, Words: []string{"text", "json"}, Default: "text",
-		Usage: "text or json", In: slices.Concat([]string{"show", "config"}, inLists)},
+		Usage: "text or json", In: slices.Concat([]string{"show", "config"}, inLists, daemon.InService("status"))},
 	{Name: "foreground", Kind: setting.Switch, Usage: "stay, and log to standard error", In: []string{"start"}},
 	{Name: "configfile", Value: "file", Kind: setting.Path,
-		Usage: "the configuration file", In: slices.Concat(inModes, inDevice, []string{"reload"}, inChange, inLists)},
+		Usage: "the configuration file", In: slices.Concat(inModes, inDevice, []string{"reload"}, inChange, inLists, daemon.InService("install"))},
 
 	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: usbped.CheckDevice, Abs: usbped.AbsDevice,
 		Usage: "the PED: usb (the only one), usb:SERIAL, or unix:PATH", In: inServer},
@@ -51,6 +52,8 @@ var table = slices.Concat(setting.Table{
 	{Name: "tls", Key: "TLS", Value: "0, 1 or 2", Live: true, Kind: setting.Int, Min: 0, Max: 2, Default: "1",
 		Usage: "0 no TLS, 1 for hosts that want it, 2 for all hosts", In: inServer},
 	setting.OnOff("waitaddress", "WaitForAddress", false, false, "1: wait for an -ip that this computer does not have yet", inServer),
+	{Name: "connectto", Key: "ConnectTo", Value: "name", Kind: setting.Text, Many: true, Check: setting.CheckName,
+		Usage: "start peer-to-peer, for this appliance; may be repeated", In: inServer},
 	setting.OnOff("autoconnect", "AutoConnect", false, false, "1: start -name connects by itself", inServer),
 	setting.Port("metricsport", "MetricsPort", 0, "metrics on this port of this computer (off)", inServer),
 
@@ -65,6 +68,7 @@ var table = slices.Concat(setting.Table{
 	{Name: "pedwritedelay", Aliases: []string{"pedwritelay"}, Key: "PedWriteDelay", Value: "microseconds", Unit: "microseconds", Kind: setting.Int, Min: 0, Max: 10000, Default: "0", Live: true,
 		Usage: "pause after each block that is written to the PED", In: inServer},
 },
+	daemon.ServiceSettings([]string{"start", "stop", "show", "config", "reload"}),
 	daemon.LogSettings(inModes),
 	linkcmd.Settings([]string{"appliance register", "administrator register"}, inRemote, inServer),
 )

@@ -73,7 +73,7 @@ func TestRefused(t *testing.T) {
 		{"pedclient", "-mode releaseid", "-mode releaseid needs -id <PED ID>; -mode releaseid -help explains it"},
 		{"pedclient", "-mode deleteid", "-mode deleteid needs -id <PED ID>; -mode deleteid -help explains it"},
 		{"pedclient", "-mode tsetid -id 1", `unknown mode "tsetid"; did you mean -mode setid?`},
-		{"pedclient", "-mode start -hsm a -winservice", "-winservice is not supported; have a service manager run pedclient -mode start -foreground"},
+		{"pedclient", "-mode start -hsm a -winservice", "-winservice is for Windows; here pedclient -service install makes it a service"},
 		{"pedclient", "-mode start -hsm a -listenip h", `flag -listenip: "h" is not an IP address`},
 		{"pedclient", "-mode createhsm -hsm a -serial 1 -origin o -auth pin", `flag -auth: "pin" is not ped or password`},
 		{"pedclient", "-pedserver register -name x", "-pedserver register needs -certificate <file>; -pedserver register -help explains it"},

@@ -1,0 +1,116 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"openped/internal/atomicfile"
+	"openped/internal/cmdline"
+	"openped/internal/rc"
+	"openped/internal/rundir"
+	"openped/internal/service"
+	"openped/internal/setting"
+)
+
+// ServiceSettings are the settings of a daemon as a service. in are the commands
+// that list the first.
+func ServiceSettings(in []string) setting.Table {
+	return setting.Table{
+		{Name: "instance", Value: "service", Kind: setting.Text, Check: rundir.CheckServiceName, Usage: "the service that is meant, by its name", In: in},
+		{Name: "winservice", Kind: setting.Switch, Usage: "be the Windows service", In: []string{"start"}},
+	}
+}
+
+// InService are the commands of -service as a setting's In names them.
+func InService(words ...string) (in []string) {
+	for _, w := range words {
+		in = append(in, "service "+w)
+	}
+	return in
+}
+
+// place returns the folders of the daemon that is meant: that of -instance; else
+// one of this user's own if it runs, or is being started; else the service with the
+// program's name, if there is one that this user could mean.
+func (p *Program) place(c *Call) (rundir.Dirs, error) {
+	switch {
+	case c.Values.Given("instance"):
+		return rundir.Service(c.Values.Text("instance"))
+	case c.Command.Top == topService:
+		return rundir.Service(c.serviceName())
+	case c.Values.Bool("winservice"):
+		return rundir.Service(p.Name)
+	}
+	own, err := rundir.Find()
+	if err != nil || os.Getenv(rundir.Env) != "" || c.is("start") {
+		return own, err
+	}
+	if lock, err := own.Socket(p.Name + ".lock"); err == nil {
+		if _, held, err := atomicfile.Holder(lock); err == nil && held {
+			return own, nil
+		}
+	}
+	theirs, err := rundir.Service(p.Name)
+	if err == nil && (there(theirs.Run) || privileged() && there(theirs.Data)) {
+		return theirs, nil
+	}
+	return own, nil
+}
+
+// there reports whether a folder is there, though this user may not enter it.
+func there(dir string) bool {
+	_, err := os.Stat(dir)
+	return err == nil || errors.Is(err, os.ErrPermission)
+}
+
+// instance is a start that is about a service: this process is to be it, or the
+// service manager is to start it.
+func (c *Call) instance(run func(*Call) error) error {
+	switch {
+	case c.Values.Bool("winservice"):
+		err := service.Run(c.Dirs.Service, func(ctx context.Context, self *service.Self) error {
+			c.ctx = ctx
+			return c.be(self, run)
+		})
+		switch {
+		case errors.Is(err, service.ErrUnsupported):
+			return &cmdline.UsageError{Msg: "-winservice is for Windows", Hint: "here " + c.Program.Name + " -service install makes it a service"}
+		case errors.Is(err, service.ErrConsole): // typed by a person, who wants it to run
+			return c.startService()
+		}
+		return err
+	case c.Values.Bool("foreground"):
+		return c.be(service.Detect(c.Dirs.Service), run)
+	}
+	return c.startService()
+}
+
+// be runs the service in this process. Nobody reads what a person would be told;
+// why it does not start goes to the service manager too.
+func (c *Call) be(self *service.Self, run func(*Call) error) error {
+	if self != nil {
+		c.Stdout = io.Discard
+	}
+	c.self = self
+	err := c.loadAnd(run)
+	if err != nil && !c.served {
+		self.Failed(err.Error())
+	}
+	return err
+}
+
+// refuseBeside refuses to start a daemon of root's beside the service that runs:
+// both would want the same PED and the same ports.
+func (c *Call) refuseBeside() error {
+	if c.Dirs.Service != "" || os.Getenv(rundir.Env) != "" || !privileged() {
+		return nil
+	}
+	st, err := service.Query(c.ctx, c.Program.Name)
+	if err != nil || !st.Alive() {
+		return nil
+	}
+	return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.AlreadyRunning, Err: errors.New(c.Program.Name + " is already running as the service " + st.Name),
+		Hint: "end it first with " + c.Program.Name + " -mode stop, or make another with -service install -name"}
+}

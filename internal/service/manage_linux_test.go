@@ -1,0 +1,102 @@
+package service
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestReadShow(t *testing.T) {
+	const head = "LoadState=loaded\nUnitFileState=enabled\nMainPID=42\nNRestarts=3\nFragmentPath=/etc/systemd/system/x.service\n"
+	for _, c := range []struct {
+		out  string
+		want Phase
+		said string
+	}{
+		{head + "ActiveState=active\nSubState=running\nStatusText=Serving\n", Running, "Serving"},
+		{head + "ActiveState=activating\nSubState=start\nStatusText=\n", Starting, ""},
+		{head + "ActiveState=activating\nSubState=auto-restart\nStatusText=Not started: port=1503 is in use\n", Retrying, "Not started: port=1503 is in use"},
+		{head + "ActiveState=deactivating\nSubState=stop-sigterm\n", Stopping, ""},
+		{head + "ActiveState=failed\nSubState=failed\n", Failed, ""},
+		{head + "ActiveState=inactive\nSubState=dead\n", Stopped, ""},
+	} {
+		st := readShow("x", c.out)
+		if st.Phase != c.want || st.Said != c.said || !st.Installed || !st.AtBoot || st.PID != 42 || st.Restarts != 3 {
+			t.Errorf("%q: %+v", c.out, st)
+		}
+	}
+	if st := readShow("x", "LoadState=not-found\nActiveState=inactive\nSubState=dead\n"); st.Installed || st.Alive() {
+		t.Errorf("%+v", st)
+	}
+	st := readShow("x", head+"ExecStart={ path=/usr/bin/x ; argv[]=/usr/bin/x -mode start -configfile /srv/x.conf ; ignore_errors=no ; start_time=[n/a] }\n")
+	if st.ConfigFile != "/srv/x.conf" {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestServing: a service that has said why it does not start is not waited for.
+func TestServing(t *testing.T) {
+	if ready, _ := serving(State{Phase: Running}); !ready {
+		t.Error("who runs has said that it is ready")
+	}
+	ready, cause := serving(State{Phase: Retrying, Said: failedMark + "no HSM"})
+	if ready || cause != "no HSM" {
+		t.Errorf("%v %q", ready, cause)
+	}
+	if ready, cause = serving(State{Phase: Starting, Said: "reading"}); ready || cause != "" {
+		t.Errorf("%v %q", ready, cause)
+	}
+}
+
+// TestDetect plays systemd: what a service says arrives as it should.
+func TestDetect(t *testing.T) {
+	dir, err := os.MkdirTemp("", "n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	heard := func() string {
+		_ = l.SetReadDeadline(time.Now().Add(10 * time.Second))
+		b := make([]byte, 4096)
+		n, err := l.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	t.Setenv("NOTIFY_SOCKET", "")
+	if Detect("") != nil {
+		t.Error("a service without a manager")
+	}
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "3000000")
+	s := Detect("")
+	if s == nil || s.within != 3*time.Second {
+		t.Fatalf("%+v", s)
+	}
+	s.Ready("Serving")
+	if got := heard(); !strings.Contains(got, "READY=1") || !strings.Contains(got, "STATUS=Serving") {
+		t.Errorf("%q", got)
+	}
+	s.Failed("port in use\nREADY=1")
+	if got := heard(); strings.Contains(got, "\n") || !strings.HasPrefix(got, "STATUS="+failedMark+"port in use") {
+		t.Errorf("%q", got)
+	}
+	s.Stopping()
+	if got := heard(); !strings.Contains(got, "STOPPING=1") {
+		t.Errorf("%q", got)
+	}
+	s.beat()
+	if got := heard(); got != "WATCHDOG=1" {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,103 @@
+//go:build !linux && !windows
+
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/kardianos/service"
+
+	"openped/internal/rundir"
+)
+
+const onWindows = false
+
+func runFlags(k Kind) []string { return k.RunFlags }
+
+func label(name string) string           { return Label(name) }
+func account(s Spec) string              { return systemUser(s.Program) }
+func finish(context.Context, Spec) error { return nil }
+
+// systemUser is the user of a program's services, whose name begins as those of all
+// services do here.
+func systemUser(program string) string { return "_" + program }
+
+func may() error {
+	if os.Geteuid() != 0 {
+		return ErrRights
+	}
+	return nil
+}
+
+// Query returns how a service stands. One that is not there is no error.
+func Query(_ context.Context, name string) (State, error) {
+	st := State{Name: name, Manager: "launchd", Phase: Stopped, Definition: "/Library/LaunchDaemons/" + Label(name) + ".plist"}
+	m, err := manage(Spec{Name: name})
+	if err != nil {
+		return st, fmt.Errorf("%w: %w", ErrNoManager, err)
+	}
+	now, err := m.Status()
+	if errors.Is(err, service.ErrNotInstalled) {
+		return st, nil
+	}
+	if err != nil {
+		return st, err
+	}
+	st.Installed, st.AtBoot, st.Said = true, true, said(name)
+	if now == service.StatusRunning {
+		st.Phase = Running
+	}
+	return st, nil
+}
+
+func why(_ context.Context, _ State, asked error) string {
+	if asked != nil {
+		return asked.Error()
+	}
+	return ""
+}
+
+// prepare makes the folders, which are the user's; making users is the
+// administrator's.
+func prepare(_ context.Context, s Spec) (undo func(), err error) {
+	undo = func() {}
+	u, err := user.Lookup(systemUser(s.Program))
+	if err != nil {
+		return undo, fmt.Errorf("there is no user %s; make it and its group of the same name first", systemUser(s.Program))
+	}
+	d, err := rundir.Service(s.Name)
+	if err != nil {
+		return undo, err
+	}
+	var uid, gid int
+	if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &uid, &gid); err != nil {
+		return undo, err
+	}
+	for _, f := range []struct {
+		dir  string
+		mode os.FileMode
+	}{{d.Data, 0o700}, {d.State, 0o750}, {d.Run, 0o750}} {
+		if err := errors.Join(os.MkdirAll(f.dir, f.mode), os.Chown(f.dir, uid, gid)); err != nil {
+			return undo, err
+		}
+	}
+	return undo, nil
+}
+
+func removable(context.Context, string) error { return nil }
+func forget(_ context.Context, name string)   { unsay(name) }
+
+// Run is for Windows.
+func Run(string, func(context.Context, *Self) error) error { return ErrUnsupported }
+
+// Detect returns the Self of the service called name.
+func Detect(name string) *Self {
+	if name == "" || os.Getppid() != 1 {
+		return nil
+	}
+	return fileSelf(name, nil)
+}

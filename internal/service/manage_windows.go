@@ -1,0 +1,200 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/svc"
+	"golang.org/x/sys/windows/svc/eventlog"
+	"golang.org/x/sys/windows/svc/mgr"
+)
+
+const onWindows = true
+
+func runFlags(k Kind) []string { return k.WindowsFlags }
+
+func label(name string) string { return name }
+
+// account is the virtual account of the service: it has no password, and no
+// rights but those that its access lists give.
+func account(s Spec) string { return `NT SERVICE\` + s.Name }
+
+// may reports whether this user may manage services.
+func may() error {
+	if !windows.GetCurrentProcessToken().IsElevated() {
+		return ErrRights
+	}
+	return nil
+}
+
+// open opens a service for looking at it, or reports that there is none.
+func open(name string, rights uint32) (s *mgr.Service, found bool, err error) {
+	m, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT|windows.SC_MANAGER_ENUMERATE_SERVICE)
+	if err != nil {
+		return nil, false, fmt.Errorf("service manager: %w", err)
+	}
+	defer windows.CloseServiceHandle(m)
+	wide, err := windows.UTF16PtrFromString(name)
+	if err != nil {
+		return nil, false, err
+	}
+	h, err := windows.OpenService(m, wide, rights)
+	switch {
+	case errors.Is(err, windows.ERROR_SERVICE_DOES_NOT_EXIST):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("service %s: %w", name, err)
+	}
+	return &mgr.Service{Name: name, Handle: h}, true, nil
+}
+
+// Query returns how a service stands. One that is not there is no error.
+func Query(_ context.Context, name string) (State, error) {
+	st := State{Name: name, Manager: "Windows", Phase: Stopped}
+	s, found, err := open(name, windows.SERVICE_QUERY_CONFIG|windows.SERVICE_QUERY_STATUS)
+	if err != nil || !found {
+		return st, err
+	}
+	defer s.Close()
+	st.Installed = true
+	now, err := s.Query()
+	if err != nil {
+		return st, fmt.Errorf("service %s: %w", name, err)
+	}
+	st.PID, st.Said = int(now.ProcessId), said(name)
+	switch now.State {
+	case svc.StartPending:
+		st.Phase = Starting
+	case svc.Running:
+		st.Phase = Running
+	case svc.StopPending:
+		st.Phase = Stopping
+	case svc.Stopped:
+		if now.Win32ExitCode != 0 && now.Win32ExitCode != uint32(windows.ERROR_SERVICE_NEVER_STARTED) {
+			st.Phase = Failed
+		}
+	}
+	if c, err := s.Config(); err == nil {
+		st.AtBoot, st.Definition = c.StartType == mgr.StartAutomatic, c.BinaryPathName
+		words, _ := windows.DecomposeCommandLine(c.BinaryPathName)
+		if i := slices.Index(words, "-configfile"); i >= 0 && i+1 < len(words) {
+			st.ConfigFile = words[i+1]
+		}
+	}
+	return st, nil
+}
+
+// why is what Windows knows of a service that said nothing.
+func why(_ context.Context, st State, asked error) string {
+	if asked != nil {
+		return asked.Error()
+	}
+	return "it said nothing; see the event log, source " + st.Name
+}
+
+func prepare(context.Context, Spec) (undo func(), err error) { return func() {}, nil }
+
+// finish does what kardianos does not: a service that ends with an error is
+// started again as one that crashes is, and its account can be named in access
+// lists.
+func finish(_ context.Context, s Spec) error {
+	w, found, err := open(s.Name, windows.SERVICE_ALL_ACCESS)
+	if err != nil || !found {
+		return err
+	}
+	defer w.Close()
+	if err := w.SetRecoveryActionsOnNonCrashFailures(true); err != nil && !errors.Is(err, windows.ERROR_INVALID_LEVEL) && !errors.Is(err, windows.ERROR_CALL_NOT_IMPLEMENTED) {
+		return fmt.Errorf("recovery: %w", err)
+	}
+	return nil
+}
+
+func removable(context.Context, string) error { return nil }
+func forget(_ context.Context, name string)   { unsay(name) }
+
+// Run is the service called name: it tells the manager that it runs, before work
+// begins, and runs work until the manager wants it to end. It returns what work
+// returns. The error is ErrConsole in a process that the manager did not start.
+func Run(name string, work func(context.Context, *Self) error) error {
+	h := &handler{name: name, work: work}
+	err := svc.Run(name, h)
+	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
+		return ErrConsole
+	}
+	return errors.Join(err, h.err)
+}
+
+// endTime bounds the end of a service; its own bounds are shorter.
+const endTime = 30 * time.Second
+
+// failedCode is the exit code of a service that failed, its own and not Windows'.
+const failedCode = 2
+
+type handler struct {
+	name string
+	work func(context.Context, *Self) error
+	err  error
+}
+
+// Execute implements svc.Handler.
+func (h *handler) Execute(_ []string, wishes <-chan svc.ChangeRequest, status chan<- svc.Status) (own bool, code uint32) {
+	status <- svc.Status{State: svc.Running, Accepts: svc.AcceptStop | svc.AcceptShutdown}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- h.work(ctx, fileSelf(h.name, h.log)) }()
+	var late <-chan time.Time
+	for {
+		select {
+		case h.err = <-done:
+			if h.err != nil {
+				return true, failedCode
+			}
+			return false, 0
+		case <-late:
+			h.err = fmt.Errorf("service %s did not end within %v", h.name, endTime)
+			return true, failedCode
+		case w := <-wishes:
+			switch w.Cmd {
+			case svc.Interrogate:
+				status <- w.CurrentStatus
+			case svc.Stop, svc.Shutdown:
+				status <- svc.Status{State: svc.StopPending, WaitHint: uint32(endTime.Milliseconds())}
+				cancel()
+				if late == nil {
+					late = time.After(endTime)
+				}
+			}
+		}
+	}
+}
+
+// Numbers of events in Windows' log.
+const (
+	eventServes = 1
+	eventFailed = 3
+)
+
+// log writes what matters to Windows' event log.
+func (h *handler) log(e event, words string) {
+	if e == isStopping {
+		return
+	}
+	l, err := eventlog.Open(h.name)
+	if err != nil {
+		return
+	}
+	defer l.Close()
+	if e == hasFailed {
+		_ = l.Error(eventFailed, words)
+		return
+	}
+	_ = l.Info(eventServes, words)
+}
+
+// Detect returns nil: a service of Windows gets its Self from Run.
+func Detect(string) *Self { return nil }
