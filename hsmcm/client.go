@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -14,7 +13,7 @@ import (
 	"time"
 
 	"openped/internal/cmdline"
-	"openped/internal/peercred"
+	"openped/internal/localsock"
 	"openped/internal/rundir"
 	"openped/protocol/hsmapi"
 )
@@ -38,49 +37,35 @@ const (
 	silenceLimit = 10 * time.Second
 )
 
+// dialTime is for pedclient to take a connection.
+const dialTime = 5 * time.Second
+
 // errSilent is why a connection was dropped.
 var errSilent = errors.New("pedclient does not answer")
 
 // DialSocket is the Dialer for real sockets: path, or hsm.sock in the run folder.
 func DialSocket(path string) (Conn, error) {
+	dirs := rundir.Dirs{Run: filepath.Dir(path)}
 	if path == "" {
-		dirs, err := rundir.Find()
-		if err != nil {
+		var err error
+		if dirs, err = rundir.Find(); err != nil {
 			return nil, err
 		}
 		if path, err = dirs.Socket("hsm.sock"); err != nil {
 			return nil, err
 		}
 	}
-	conn, err := net.DialTimeout("unix", path, 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
+	defer cancel()
+	// A stranger who listens there would be told one-time passwords.
+	conn, err := localsock.Dial(ctx, path, func(p localsock.Peer) error { return dirs.CheckServer(p.User) })
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("%w: nobody listens on %s", ErrNotRunning, path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := checkServer(conn, filepath.Dir(path)); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
 	return conn, nil
-}
-
-// checkServer makes sure that it is no stranger who listens in dir: he would be
-// told one-time passwords.
-func checkServer(conn net.Conn, dir string) error {
-	unix, ok := conn.(*net.UnixConn)
-	if !ok {
-		return peercred.ErrNoPeer
-	}
-	server, err := peercred.Of(unix)
-	if errors.Is(err, peercred.ErrNoPeer) {
-		return rundir.CheckClient(dir)
-	}
-	if err != nil {
-		return err
-	}
-	return rundir.CheckServer(dir, server.UID)
 }
 
 // client is the connection that a login belongs to.

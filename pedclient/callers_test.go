@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,9 +15,13 @@ import (
 
 	"openped/hsm"
 	"openped/hsm/hsmtest"
-	"openped/internal/peercred"
+	"openped/internal/localsock"
 	"openped/protocol/hsmapi"
 )
+
+func peerOf(uid int) localsock.Peer {
+	return localsock.Peer{User: strconv.Itoa(uid), Owner: uid == 0 || uid == os.Geteuid()}
+}
 
 // No member of the group takes all places, and all members leave some to root
 // and the user of the process.
@@ -25,7 +30,7 @@ func TestPlaces(t *testing.T) {
 	var last *place
 	take := func(uid int) (n int) {
 		for {
-			c, err := p.take(peercred.Peer{UID: uid}, nil)
+			c, err := p.take(peerOf(uid), nil)
 			if err != nil {
 				return n
 			}
@@ -69,7 +74,7 @@ func TestSilentCallersGiveWay(t *testing.T) {
 				_, _ = io.Copy(io.Discard, far)
 				closed.Add(1)
 			}()
-			c, err := p.take(peercred.Peer{UID: uid}, near)
+			c, err := p.take(peerOf(uid), near)
 			if err != nil {
 				near.Close()
 			}
@@ -134,17 +139,17 @@ func TestOneFileOneHSM(t *testing.T) {
 		t.Skip("no symbolic links here:", err)
 	}
 	for _, files := range [][]string{{link, b.file()}, {b.file(), link}, {b.file(), b.file()}} {
-		_, err := New(Config{HSMFiles: files, Group: -1})
+		_, err := New(Config{HSMFiles: files})
 		if err == nil || !strings.Contains(err.Error(), "slot 2: ") || !strings.Contains(err.Error(), "slot 1 already") {
 			t.Errorf("%q: %v", files, err)
 		}
 	}
 	// By a link alone it is the same HSM, with the same files.
-	c, err := New(Config{HSMFiles: []string{link}, Group: -1})
+	c, err := New(Config{HSMFiles: []string{link}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(Config{HSMFiles: []string{b.file()}, Group: -1}); err == nil {
+	if _, err := New(Config{HSMFiles: []string{b.file()}}); err == nil {
 		t.Error("open twice")
 	}
 	c.Close()
@@ -159,7 +164,7 @@ func TestOneFileOneHSM(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []string{hard, b.file(), link} {
-		if _, err := New(Config{HSMFiles: []string{f}, Group: -1}); err == nil || !strings.Contains(err.Error(), "leave it one name") {
+		if _, err := New(Config{HSMFiles: []string{f}}); err == nil || !strings.Contains(err.Error(), "leave it one name") {
 			t.Errorf("%s: %v", f, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"openped/certs/linkid"
 	"openped/hsm"
 	"openped/hsm/virtual"
-	"openped/internal/peercred"
+	"openped/internal/localsock"
 	"openped/internal/strangers"
 	"openped/usbped"
 )
@@ -38,7 +38,6 @@ type Config struct {
 	Log      *slog.Logger
 	Timers   Timers
 	Dial     Dialer // nil: the network
-	Group    int    // members of this group may be callers too; negative: none
 
 	// What was read from the configuration last, and is asked for at each use.
 	// Each may be nil, and so may what it returns.
@@ -167,10 +166,9 @@ func (c *Client) slot(num uint32) *slot {
 	return c.slots[num-1]
 }
 
-// Serve answers callers on l until ctx ends: then their commands are cancelled
-// and l is closed. Only root, this process's user and the configured group may
-// call.
-func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
+// Serve answers callers whom l allows until ctx ends: then their commands are
+// cancelled and l is closed.
+func (c *Client) Serve(ctx context.Context, l *localsock.Listener) error {
 	var callers sync.WaitGroup
 	defer callers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -178,17 +176,8 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	callers.Go(func() { c.quiet.Run(ctx) })
-	refuse := func(why string, p peercred.Peer, err error) {
-		c.counts.turn(why)
-		c.quiet.Say(slog.LevelWarn, netip.Addr{}, fmt.Sprintf("refused a caller of uid %d", p.UID), "pid", p.PID, "err", err)
-	}
-	f := peercred.Filter{
-		UnixListener: l,
-		Allow:        func(p peercred.Peer) bool { return p.Owner() || p.InGroup(c.cfg.Group) },
-		Refuse:       func(p peercred.Peer, err error) { refuse(turnedUser, p, err) },
-	}
 	for {
-		conn, err := f.Accept()
+		conn, err := l.Accept()
 		if ctx.Err() != nil {
 			if err == nil {
 				_ = conn.Close()
@@ -206,29 +195,25 @@ func (c *Client) Serve(ctx context.Context, l *net.UnixListener) error {
 			}
 			continue
 		}
-		p, err := peerOf(conn)
+		p, err := localsock.PeerOf(conn)
+		why := turnedUser
 		var place *place
-		if err == nil {
+		if err == nil && l.Access.Allows(p) {
+			why = turnedCallers
 			place, err = c.places.take(p, conn)
 		}
-		if err != nil {
-			refuse(turnedCallers, p, err)
+		if place == nil {
 			_ = conn.Close()
+			c.counts.turn(why)
+			c.quiet.Say(slog.LevelWarn, netip.Addr{}, "refused a caller of uid "+p.User, "pid", p.PID, "err", err)
 			continue
 		}
-		log := c.cfg.Log.With("uid", p.UID, "pid", p.PID)
+		log := c.cfg.Log.With("uid", p.User, "pid", p.PID)
 		callers.Go(func() {
 			defer place.leave()
-			c.serveCaller(hsm.WithCaller(ctx, fmt.Sprintf("uid %d pid %d", p.UID, p.PID)), conn, place, log)
+			c.serveCaller(hsm.WithCaller(ctx, fmt.Sprintf("uid %s pid %d", p.User, p.PID)), conn, place, log)
 		})
 	}
-}
-
-func peerOf(conn net.Conn) (peercred.Peer, error) {
-	if uc, ok := conn.(*net.UnixConn); ok {
-		return peercred.Of(uc)
-	}
-	return peercred.Peer{}, peercred.ErrNoPeer
 }
 
 // checkDifferent refuses one HSM in two slots, whatever names it is given by.

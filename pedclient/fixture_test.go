@@ -17,7 +17,6 @@ import (
 	"openped/hsm"
 	"openped/hsm/hsmtest"
 	"openped/internal/logs"
-	"openped/internal/peercred"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
 )
@@ -77,7 +76,7 @@ func (b *bench) file() string { return filepath.Join(b.dir, "hsm") }
 
 func (b *bench) start() {
 	b.t.Helper()
-	cfg := Config{HSMFiles: []string{b.file()}, Group: -1, Log: slog.New(logs.New(b.log, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))}
+	cfg := Config{HSMFiles: []string{b.file()}, Log: slog.New(logs.New(b.log, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))}
 	if b.tune != nil {
 		b.tune(&cfg)
 	}
@@ -244,7 +243,7 @@ func (b *bench) user() *user {
 	u := &user{t: b.t, conn: near, api: hsmapi.NewClient(hsmapi.NewConn(near)), gone: make(chan struct{}), yes: true}
 	go func() {
 		defer close(u.gone)
-		place, err := b.c.places.take(peercred.Peer{UID: os.Geteuid()}, far)
+		place, err := b.c.places.take(peerOf(os.Geteuid()), far)
 		if err != nil {
 			b.t.Error(err)
 			return

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"openped/internal/peercred"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
 	"openped/usbped"
@@ -302,7 +301,7 @@ func TestMembersNameNoSocket(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			place, err := w.c.places.take(peercred.Peer{UID: 4711}, far)
+			place, err := w.c.places.take(peerOf(4711), far)
 			if err != nil {
 				t.Error(err)
 				return

@@ -32,7 +32,7 @@ func TestStatusIsTrueWithin5s(t *testing.T) {
 		ped.Type("12345678")
 		srv := &fakeServer{t: t, ped: ped}
 		var far net.Conn
-		c, err := New(Config{HSMFiles: []string{file}, Group: -1, Dial: func(context.Context, string, string) (net.Conn, error) {
+		c, err := New(Config{HSMFiles: []string{file}, Dial: func(context.Context, string, string) (net.Conn, error) {
 			near, other := net.Pipe()
 			far = other
 			go srv.serve(other)

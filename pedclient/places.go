@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"openped/internal/peercred"
+	"openped/internal/localsock"
 )
 
 // How many local programs may be connected at a time.
@@ -26,39 +26,39 @@ const patience = 100 * time.Millisecond
 type places struct {
 	mu      sync.Mutex
 	all     map[*place]bool
-	perUser map[int]int
+	perUser map[string]int
 }
 
-func newPlaces() *places { return &places{all: map[*place]bool{}, perUser: map[int]int{}} }
+func newPlaces() *places { return &places{all: map[*place]bool{}, perUser: map[string]int{}} }
 
 // place is that of one caller.
 type place struct {
 	in    *places
-	peer  peercred.Peer
+	peer  localsock.Peer
 	conn  net.Conn
 	since time.Time
 	asked bool
 }
 
 // take counts a caller, or refuses one too many.
-func (p *places) take(peer peercred.Peer, conn net.Conn) (*place, error) {
+func (p *places) take(peer localsock.Peer, conn net.Conn) (*place, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	owner := peer.Owner()
+	owner := peer.Owner
 	room := maxCallers
 	if !owner {
 		room -= keptCallers
-		if p.perUser[peer.UID] >= maxPerUser && !p.giveWay(func(o *place) bool { return o.peer.UID == peer.UID }) {
+		if p.perUser[peer.User] >= maxPerUser && !p.giveWay(func(o *place) bool { return o.peer.User == peer.User }) {
 			return nil, errors.New("too many callers of this user")
 		}
 	}
 	// A member makes room among members only, so that the kept places stay kept.
-	if len(p.all) >= room && (!p.giveWay(func(o *place) bool { return owner || !o.peer.Owner() }) || len(p.all) >= room) {
+	if len(p.all) >= room && (!p.giveWay(func(o *place) bool { return owner || !o.peer.Owner }) || len(p.all) >= room) {
 		return nil, errors.New("too many callers")
 	}
 	c := &place{in: p, peer: peer, conn: conn, since: time.Now()}
 	p.all[c] = true
-	p.perUser[peer.UID]++
+	p.perUser[peer.User]++
 	return c, nil
 }
 
@@ -89,8 +89,8 @@ func (c *place) gone() {
 		return
 	}
 	delete(c.in.all, c)
-	if c.in.perUser[c.peer.UID]--; c.in.perUser[c.peer.UID] == 0 {
-		delete(c.in.perUser, c.peer.UID)
+	if c.in.perUser[c.peer.User]--; c.in.perUser[c.peer.User] == 0 {
+		delete(c.in.perUser, c.peer.User)
 	}
 }
 

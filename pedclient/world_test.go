@@ -29,7 +29,7 @@ type world struct {
 func newWorld(t *testing.T, slots int, tune func(*Config)) *world {
 	t.Helper()
 	w := &world{bench: &bench{t: t, dir: t.TempDir(), log: new(logBuffer)}}
-	cfg := Config{Group: -1, Log: slog.New(logs.New(w.log, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))}
+	cfg := Config{Log: slog.New(logs.New(w.log, logs.Levels{Info: true, Warning: true, Error: true, Trace: true}))}
 	for n := range slots {
 		file := filepath.Join(w.dir, fmt.Sprintf("hsm%d", n+1))
 		if _, err := CreateHSM(file, fmt.Sprintf("700000%d", n+1), "7.7.0", filepath.Join(w.dir, "origin"), hsm.AuthPED); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"openped/internal/localsock"
 	"openped/internal/rundir"
 )
 
@@ -38,12 +39,12 @@ func TestCalls(t *testing.T) {
 	if err != nil || i.Stale {
 		t.Fatal(err, i)
 	}
-	l, err := i.Listen("x.sock", 0o660)
+	l, err := i.Listen("x.sock", localsock.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	fi, err := os.Stat(filepath.Join(d.Run, "x.sock"))
-	if err != nil || fi.Mode().Perm() != 0o660 {
+	if err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("%v %v", fi.Mode(), err)
 	}
 	s := NewServer(t.Context(), slog.New(slog.DiscardHandler), map[string]Handler{
@@ -107,7 +108,7 @@ func TestCrashIsCleared(t *testing.T) {
 	if os.Getenv("ADMIN_TEST_CRASH") != "" {
 		i, err := Claim(rundir.Dirs{Run: os.Getenv("ADMIN_TEST_CRASH")}, "x")
 		if err == nil {
-			_, err = i.Listen("x.sock", 0o660)
+			_, err = i.Listen("x.sock", localsock.Access{})
 		}
 		if err != nil {
 			os.Exit(1)
@@ -136,7 +137,7 @@ func TestCrashIsCleared(t *testing.T) {
 		t.Fatalf("%v %+v", err, i)
 	}
 	defer i.Close()
-	l, err := i.Listen("x.sock", 0o660)
+	l, err := i.Listen("x.sock", localsock.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func TestForeignFileInTheWay(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(d.Run, "x.sock"), []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := i.Listen("x.sock", 0o660); err == nil {
+	if _, err := i.Listen("x.sock", localsock.Access{}); err == nil {
 		t.Error("somebody's file was replaced")
 	}
 }

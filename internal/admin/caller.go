@@ -13,6 +13,7 @@ type caller struct {
 	guest  *strangers.Guest
 	who    string
 	remote bool
+	member bool // of the group, and nothing more
 }
 
 // Close gives the place back too.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"openped/internal/cmdline"
+	"openped/internal/localsock"
 	"openped/internal/rc"
 	"openped/internal/rundir"
 )
@@ -21,32 +22,35 @@ import (
 // ErrNotRunning is wrapped by the error of a call to a daemon that is not there.
 var ErrNotRunning = errors.New("not running")
 
-// ErrForeign is wrapped by the error of a call to a daemon that this user may
-// not call.
-var ErrForeign = errors.New("runs for another user")
+// ErrForeign is wrapped by the error of a call that this user may not make.
+var ErrForeign = errors.New("not permitted")
 
 // Client calls one daemon.
 type Client struct {
 	name    string
 	place   string // socket or address
+	dirs    rundir.Dirs
 	remote  bool
 	timeout time.Duration
 	http    *http.Client
 }
 
 // NewClient returns a client for the daemon called name, whose socket is
-// NAME.sock in the run folder. A call ends after timeout at the latest.
+// NAME.sock in the run folder. It says nothing to a server of a stranger. A call
+// ends after timeout at the latest.
 func NewClient(dirs rundir.Dirs, name string, timeout time.Duration) (*Client, error) {
 	path, err := dirs.Socket(name + ".sock")
 	if err != nil {
 		return nil, err
 	}
-	if err := rundir.CheckClient(dirs.Run); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := dirs.CheckMode(); err != nil {
 		return nil, err
 	}
-	return newClient(name, path, timeout, func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}), nil
+	c := newClient(name, path, timeout, func(ctx context.Context) (net.Conn, error) {
+		return localsock.Dial(ctx, path, func(p localsock.Peer) error { return dirs.CheckDaemon(p.User) })
+	})
+	c.dirs = dirs
+	return c, nil
 }
 
 // NewRemote returns a client for the daemon called name on another host. Dial
@@ -113,7 +117,11 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		if json.Unmarshal(answer, &f) != nil || f.Error == "" {
 			f.Error = "refused: " + resp.Status
 		}
-		return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.Code(f.RC), Err: errors.New(f.Error), Hint: f.Hint}
+		err := errors.New(f.Error)
+		if resp.StatusCode == http.StatusForbidden && !c.remote {
+			err = fmt.Errorf("%w: %s", ErrForeign, f.Error)
+		}
+		return &cmdline.ExitError{Code: cmdline.ExitFailed, RC: rc.Code(f.RC), Err: err, Hint: f.Hint}
 	}
 	if out == nil {
 		return nil
@@ -141,12 +149,19 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s is %w (%s)", c.name, ErrNotRunning, c.place)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s %w: %s: permission denied", c.name, ErrForeign, c.place)
+		return denied(c.dirs, c.place)
+	case errors.Is(err, rundir.ErrUnsafe):
+		return fmt.Errorf("%s: %w", c.name, unwrapped(err))
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("%s closed the connection: it runs for another user or is ending", c.name)
 	}
+	return fmt.Errorf("%s does not answer on %s: %w", c.name, c.place, unwrapped(err))
+}
+
+// unwrapped is without what the HTTP client says of the request.
+func unwrapped(err error) error {
 	if inner := errors.Unwrap(err); inner != nil {
-		err = inner
+		return inner
 	}
-	return fmt.Errorf("%s does not answer on %s: %w", c.name, c.place, err)
+	return err
 }

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"openped/internal/peercred"
+	"openped/internal/localsock"
 	"openped/internal/strangers"
 )
 
@@ -20,6 +20,7 @@ import (
 // so the owner gets in however many connect and say nothing.
 const (
 	localPlaces  = 64
+	memberPlaces = 64 // of members of the group, besides
 	remotePlaces = 32
 	perAddress   = 8
 )
@@ -107,23 +108,30 @@ func (d *door) enter(c *caller) {
 	}
 }
 
-// local admits the daemon's own user and root.
-func (d *door) local(c net.Conn, _ *sync.WaitGroup) {
-	var p peercred.Peer
-	err := peercred.ErrNoPeer
-	if uc, ok := c.(*net.UnixConn); ok {
-		p, err = peercred.Of(uc)
+// local returns what admits the daemon's own user and root, and members of the
+// group, who have places of their own: they take none of the owner's.
+func (d *door) local(access localsock.Access) func(net.Conn, *sync.WaitGroup) {
+	members := strangers.NewLimits(memberPlaces, memberPlaces)
+	for _, l := range []*strangers.Limits{d.limits, members} {
+		l.Proved(netip.Addr{}) // the system tells who they are
 	}
-	if err != nil || !p.Owner() {
-		d.refuse(c, "refused local administration", "uid", p.UID, "pid", p.PID, "err", err)
-		return
+	return func(c net.Conn, _ *sync.WaitGroup) {
+		p, err := localsock.PeerOf(c)
+		if err != nil || !access.Allows(p) {
+			d.refuse(c, "refused local administration", "uid", p.User, "pid", p.PID, "err", err)
+			return
+		}
+		limits := d.limits
+		if !p.Owner {
+			limits = members
+		}
+		g, ok := limits.Admit(netip.Addr{}, c)
+		if !ok {
+			d.refuse(c, "too many local administrators at a time")
+			return
+		}
+		d.enter(&caller{Conn: c, guest: g, who: fmt.Sprintf("user %s (process %d)", p.User, p.PID), member: !p.Owner})
 	}
-	g, ok := d.limits.Admit(netip.Addr{}, c)
-	if !ok {
-		d.refuse(c, "too many local administrators at a time")
-		return
-	}
-	d.enter(&caller{Conn: c, guest: g, who: fmt.Sprintf("user %d (process %d)", p.UID, p.PID)})
 }
 
 // Secure authenticates whoever called: it returns the connection to talk over,

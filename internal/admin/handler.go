@@ -17,6 +17,7 @@ import (
 type Handler struct {
 	Timeout time.Duration // of Do; 0: 5 s
 	Remote  bool          // for administrators on the network too
+	Group   bool          // for members of the group too
 	// Do returns something that encodes as JSON. Its ctx ends at the time-out,
 	// when the caller goes, and when the daemon stops.
 	Do   func(ctx context.Context, body Body) (any, error)
@@ -57,13 +58,19 @@ const (
 	writeTime   = 5 * time.Second // beyond what the endpoint may take
 	requestTime = 5 * time.Second
 	maxLong     = 16 // calls at a time of endpoints that take longer than answerTime
+	membersLong = 8  // of those, of members of the group
 )
 
 // serve answers one request: the body within requestTime, the rest within what
 // the endpoint may take.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, h Handler) {
-	if callerOf(r.Context()).remote && !h.Remote {
+	c := callerOf(r.Context())
+	switch {
+	case c.remote && !h.Remote:
 		fail(w, http.StatusForbidden, errors.New("not for administrators on the network"))
+		return
+	case c.member && !h.Group:
+		fail(w, http.StatusForbidden, errMember)
 		return
 	}
 	body, err := io.ReadAll(r.Body)
@@ -76,17 +83,23 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h Handler) {
 		limit = answerTime
 	}
 	if limit > answerTime {
-		select {
-		case s.long <- struct{}{}:
-			defer func() { <-s.long }()
-		default:
-			fail(w, http.StatusServiceUnavailable, &cmdline.ExitError{Err: fmt.Errorf("%d such calls are under way", maxLong), Hint: "wait for one of them to end"})
-			return
+		places := []chan struct{}{s.long}
+		if c.member { // some are left to the owner
+			places = append(places, s.few)
+		}
+		for _, p := range places {
+			select {
+			case p <- struct{}{}:
+				defer func() { <-p }()
+			default:
+				fail(w, http.StatusServiceUnavailable, &cmdline.ExitError{Err: fmt.Errorf("%d such calls are under way", cap(p)), Hint: "wait for one of them to end"})
+				return
+			}
 		}
 	}
 	// The read goes on: its end is how the server sees that the caller has gone.
-	end, c := time.Now().Add(limit+writeTime), http.NewResponseController(w)
-	_, _ = c.SetReadDeadline(end), c.SetWriteDeadline(end)
+	end, conn := time.Now().Add(limit+writeTime), http.NewResponseController(w)
+	_, _ = conn.SetReadDeadline(end), conn.SetWriteDeadline(end)
 	ctx, cancel := context.WithTimeout(r.Context(), limit)
 	defer cancel()
 	if h.HTTP != nil {

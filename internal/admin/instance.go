@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"openped/internal/atomicfile"
+	"openped/internal/cmdline"
+	"openped/internal/localsock"
 	"openped/internal/rundir"
 )
 
@@ -42,7 +42,8 @@ type Instance struct {
 	Stale  bool // a crash had left something, which was cleared
 	dirs   rundir.Dirs
 	unlock func()
-	open   []*net.UnixListener
+	open   []*localsock.Listener
+	group  string // which may enter the run folder
 }
 
 // Claim makes the run folder and takes the lock NAME.lock in it. It fails with
@@ -51,10 +52,7 @@ func Claim(dirs rundir.Dirs, name string) (*Instance, error) {
 	if err := dirs.Make(); err != nil {
 		return nil, err
 	}
-	path, err := dirs.Socket(name + ".lock")
-	if err != nil {
-		return nil, err
-	}
+	path := dirs.Lock(name + ".lock")
 	_, statErr := os.Stat(path)
 	unlock, err := atomicfile.Lock(path)
 	var held *atomicfile.LockedError
@@ -67,30 +65,27 @@ func Claim(dirs rundir.Dirs, name string) (*Instance, error) {
 	return &Instance{Stale: statErr == nil, dirs: dirs, unlock: unlock}, nil
 }
 
-// Listen binds the unix socket called name in the run folder with mode perm.
+// Listen opens the local socket called name of the run folder, and the folder to
+// the group that access names.
 // A socket of that name is a crash's: its living owner would hold the lock.
-func (i *Instance) Listen(name string, perm fs.FileMode) (*net.UnixListener, error) {
+func (i *Instance) Listen(name string, access localsock.Access) (*localsock.Listener, error) {
 	path, err := i.dirs.Socket(name)
 	if err != nil {
 		return nil, err
 	}
-	if fi, err := os.Lstat(path); err == nil {
-		if fi.Mode().Type() != fs.ModeSocket {
-			return nil, fmt.Errorf("%s is in the way and is not a socket; remove it", path)
-		}
-		i.Stale = true
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("remove the socket that a crash left: %w", err)
+	l, err := localsock.Listen(path, access)
+	if err == nil && access.Group != "" {
+		if err = i.admit(access.Group); err != nil {
+			_ = l.Close()
 		}
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("local socket: %w", err)
+		if access.Group != "" && errors.Is(err, fs.ErrPermission) {
+			err = cmdline.Failed(err, "the run folder must be this user's, who must be in the group")
+		}
+		return nil, fmt.Errorf("local socket %s: %w", path, err)
 	}
-	if err := os.Chmod(path, perm); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("local socket: %w", err)
-	}
+	i.Stale = i.Stale || l.Stale
 	i.open = append(i.open, l)
 	return l, nil
 }
@@ -107,22 +102,17 @@ func (i *Instance) Close() {
 // Sweep removes what a daemon called name left that was killed: its lock, its
 // socket, and the other sockets named. It does nothing while one lives.
 func Sweep(dirs rundir.Dirs, name string, sockets ...string) {
-	lock, err := dirs.Socket(name + ".lock")
-	if err != nil {
-		return
-	}
 	if _, err := os.Stat(dirs.Run); err != nil {
 		return
 	}
-	unlock, err := atomicfile.Lock(lock)
+	unlock, err := atomicfile.Lock(dirs.Lock(name + ".lock"))
 	if err != nil {
 		return
 	}
 	defer unlock()
 	for _, s := range append(sockets, name+".sock") {
-		path := filepath.Join(dirs.Run, s)
-		if fi, err := os.Lstat(path); err == nil && fi.Mode().Type() == fs.ModeSocket {
-			_ = os.Remove(path)
+		if path, err := dirs.Socket(s); err == nil {
+			localsock.Remove(path)
 		}
 	}
 }
@@ -130,10 +120,7 @@ func Sweep(dirs rundir.Dirs, name string, sockets ...string) {
 // WaitGone waits until no process claims name any more. The error of a process
 // that stays is ctx's.
 func WaitGone(ctx context.Context, dirs rundir.Dirs, name string) error {
-	path, err := dirs.Socket(name + ".lock")
-	if err != nil {
-		return err
-	}
+	path := dirs.Lock(name + ".lock")
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"openped/internal/admin/admintest"
+	"openped/internal/localsock"
 	"openped/internal/rundir"
 )
 
@@ -26,7 +28,31 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("ADMIN_TEST_DAEMON"); dir != "" {
 		os.Exit(daemon(dir, os.Getenv("ADMIN_TEST_HOW")))
 	}
+	if dir := os.Getenv("ADMIN_TEST_CALL"); dir != "" {
+		os.Exit(call(dir))
+	}
+	if dir := os.Getenv("ADMIN_TEST_HOLD"); dir != "" {
+		os.Exit(hold(dir))
+	}
+	if path := os.Getenv("ADMIN_TEST_DIAL"); path != "" {
+		enter(path)
+	}
 	os.Exit(m.Run())
+}
+
+// enter tells whether a socket lets this user in.
+func enter(path string) {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, err = io.ReadFull(c, make([]byte, 1))
+	}
+	if err != nil {
+		fmt.Print("out")
+		os.Exit(0)
+	}
+	fmt.Print("in")
+	os.Exit(0)
 }
 
 func daemon(dir, how string) int {
@@ -35,13 +61,35 @@ func daemon(dir, how string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if _, err := i.Listen("other.sock", 0o600); err != nil {
+	var access, others localsock.Access
+	_, _ = fmt.Sscanf(how, "group %s other %s", &access.Group, &others.Group)
+	other, err := i.Listen("other.sock", others)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	d := &Daemon{Name: "x", Instance: i, Log: nowhere, ShutdownTimeout: 2 * time.Second,
+	go func() {
+		for {
+			c, err := other.Accept()
+			if err != nil {
+				return
+			}
+			if p, err := localsock.PeerOf(c); err == nil && others.Allows(p) {
+				_, _ = c.Write([]byte("!"))
+			}
+			_ = c.Close()
+		}
+	}()
+	wait := func(ctx context.Context, _ Body) (any, error) { <-ctx.Done(); return nil, ctx.Err() }
+	d := &Daemon{Name: "x", Instance: i, Log: nowhere, ShutdownTimeout: 2 * time.Second, Access: access,
 		Endpoints: map[string]Handler{
-			"GET /v1/show": Get(func(context.Context) (any, error) { return 1, nil }),
+			"GET /v1/show": {Group: true, Do: func(context.Context, Body) (any, error) { return 1, nil }},
+			"GET /v1/slow": {Group: true, Do: wait},
+			"GET /v1/long": {Group: true, Timeout: time.Minute, HTTP: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Has("wait") {
+					<-r.Context().Done()
+				}
+			})},
 			"POST /v1/say": Get(func(context.Context) (any, error) { return fmt.Fprintln(os.Stderr, "to nobody") }),
 		},
 		Hangup: func() { _ = os.WriteFile(filepath.Join(dir, "hangup"), nil, 0o600) }}
@@ -73,6 +121,13 @@ func process(t *testing.T, d rundir.Dirs, how string) *exec.Cmd {
 		r.Close()
 		defer w.Close()
 	}
+	begin(t, cmd)
+	return cmd
+}
+
+// begin starts a process that says when it is ready.
+func begin(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +142,6 @@ func process(t *testing.T, d rundir.Dirs, how string) *exec.Cmd {
 	if _, err := io.ReadFull(out, make([]byte, len("ready"))); err != nil {
 		t.Fatal("not ready")
 	}
-	return cmd
 }
 
 func empty(t *testing.T, name string, d rundir.Dirs) {

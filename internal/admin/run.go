@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"openped/internal/localsock"
 )
 
 // Daemon is one running daemon, from its claim to its end.
@@ -21,6 +23,7 @@ type Daemon struct {
 	Instance        *Instance
 	Log             *slog.Logger
 	Endpoints       map[string]Handler // besides stop
+	Access          localsock.Access   // who may call besides root and this user
 	ShutdownTimeout time.Duration
 	Hangup          func()       // on SIGHUP, unless a terminal sends it; may be nil
 	Remote          net.Listener // for administrators on the network; may be nil
@@ -43,7 +46,7 @@ func (d *Daemon) Run(ctx context.Context, ready func(), serve func(context.Conte
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // a journal that is gone is no reason to end
-	l, err := d.Instance.Listen(d.Name+".sock", 0o660)
+	l, err := d.Instance.Listen(d.Name+".sock", d.Access)
 	if err != nil {
 		return err
 	}

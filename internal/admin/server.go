@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"openped/internal/localsock"
 	"openped/internal/strangers"
 )
 
@@ -17,13 +18,14 @@ type Server struct {
 	http  *http.Server
 	quiet *strangers.Quiet
 	long  chan struct{} // a place for each call that may take long
+	few   chan struct{} // of those, a place for each of a member of the group
 	stop  context.CancelFunc
 }
 
 // NewServer returns a server with endpoints by "METHOD /path". Calls that are
 // under way are cancelled when ctx ends.
 func NewServer(ctx context.Context, log *slog.Logger, endpoints map[string]Handler) *Server {
-	s := &Server{quiet: strangers.NewQuiet(log), long: make(chan struct{}, maxLong)}
+	s := &Server{quiet: strangers.NewQuiet(log), long: make(chan struct{}, maxLong), few: make(chan struct{}, membersLong)}
 	mux := http.NewServeMux()
 	for pattern, h := range endpoints {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
@@ -60,11 +62,10 @@ func (h quietly) Handle(_ context.Context, r slog.Record) error {
 func (h quietly) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h quietly) WithGroup(string) slog.Handler      { return h }
 
-// Serve answers the daemon's own user and root on l until Shutdown.
-func (s *Server) Serve(l *net.UnixListener) error {
+// Serve answers whom l allows, until Shutdown.
+func (s *Server) Serve(l *localsock.Listener) error {
 	d := s.newDoor(l, localPlaces, localPlaces)
-	d.limits.Proved(netip.Addr{}) // the kernel tells who they are
-	go d.run(d.local)
+	go d.run(d.local(l.Access))
 	return s.open(d)
 }
 

@@ -30,10 +30,7 @@ const (
 // killed, and what it leaves is removed: its lock, its socket and the other
 // sockets named. The error wraps ErrNotRunning if there is none.
 func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Duration, force bool, sockets ...string) error {
-	lock, err := dirs.Socket(name + ".lock")
-	if err != nil {
-		return err
-	}
+	lock := dirs.Lock(name + ".lock")
 	c, err := NewClient(dirs, name, timeout/2)
 	if err != nil {
 		return err

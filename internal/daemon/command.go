@@ -150,7 +150,7 @@ func (p *Program) refuse(c *Call) error {
 func (p *Program) refuseService(c *Call) error {
 	v := c.Values
 	if c.Command.Top == topService {
-		if v.Given("instance") {
+		if p.setting("instance") != nil && v.Given("instance") {
 			return &cmdline.UsageError{Msg: "-instance with -service", Hint: "-service names a service with -name"}
 		}
 		for _, s := range p.Table {
@@ -159,7 +159,7 @@ func (p *Program) refuseService(c *Call) error {
 			}
 		}
 	}
-	if v.Bool("winservice") && v.Bool("foreground") {
+	if p.bool(v, "winservice") && v.Bool("foreground") {
 		return &cmdline.UsageError{Msg: "-winservice with -foreground", Hint: "give one of them"}
 	}
 	return nil

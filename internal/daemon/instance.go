@@ -36,21 +36,19 @@ func InService(words ...string) (in []string) {
 // program's name, if there is one that this user could mean.
 func (p *Program) place(c *Call) (rundir.Dirs, error) {
 	switch {
-	case c.Values.Given("instance"):
+	case p.setting("instance") != nil && c.Values.Given("instance"):
 		return rundir.Service(c.Values.Text("instance"))
 	case c.Command.Top == topService:
 		return rundir.Service(c.serviceName())
-	case c.Values.Bool("winservice"):
+	case p.bool(c.Values, "winservice"):
 		return rundir.Service(p.Name)
 	}
 	own, err := rundir.Find()
 	if err != nil || os.Getenv(rundir.Env) != "" || c.is("start") {
 		return own, err
 	}
-	if lock, err := own.Socket(p.Name + ".lock"); err == nil {
-		if _, held, err := atomicfile.Holder(lock); err == nil && held {
-			return own, nil
-		}
+	if _, held, err := atomicfile.Holder(own.Lock(p.Name + ".lock")); err == nil && held {
+		return own, nil
 	}
 	theirs, err := rundir.Service(p.Name)
 	if err == nil && (there(theirs.Run) || privileged() && there(theirs.Data)) {

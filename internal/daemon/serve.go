@@ -51,6 +51,10 @@ func (d *running) run() error {
 	if err := p.Check(true, c.Values); err != nil {
 		return err
 	}
+	access, err := c.access()
+	if err != nil {
+		return err
+	}
 	instance, err := admin.Claim(c.Dirs, p.Name)
 	if err != nil {
 		return err
@@ -67,7 +71,7 @@ func (d *running) run() error {
 	}
 	numbers := metrics.New(p.Name, cmdline.VersionText(), d.log.Logger, d.service.Collector)
 	a := &admin.Daemon{Name: p.Name, Instance: instance, Log: d.log.Logger, ShutdownTimeout: c.Values.Seconds(p.ShutdownTimeout),
-		Endpoints: d.endpoints(numbers), Hangup: func() { _, _ = d.reload("SIGHUP") }, Remote: d.service.Remote, Secure: d.service.Secure,
+		Endpoints: d.endpoints(numbers), Access: access, Hangup: func() { _, _ = d.reload("SIGHUP") }, Remote: d.service.Remote, Secure: d.service.Secure,
 		Ended: func(err error) { // whoever stops it may take the log away once the lock is gone
 			d.log.Info("stopped", "err", err)
 			_ = d.log.Close()
@@ -107,10 +111,10 @@ func (d *running) open(instance *admin.Instance) error {
 // endpoints are the framework's and the service's.
 func (d *running) endpoints(numbers *metrics.Metrics) map[string]admin.Handler {
 	all := map[string]admin.Handler{
-		"GET /v1/show":    {Remote: true, Do: func(context.Context, admin.Body) (any, error) { return d.service.Status(), nil }},
-		"GET /v1/config":  admin.Get(func(context.Context) (any, error) { return d.config(), nil }),
+		"GET /v1/show":    {Remote: true, Group: true, Do: func(context.Context, admin.Body) (any, error) { return d.service.Status(), nil }},
+		"GET /v1/config":  {Group: true, Do: func(context.Context, admin.Body) (any, error) { return d.config(), nil }},
 		"POST /v1/reload": {Remote: true, Timeout: reloadTime, Do: func(ctx context.Context, _ admin.Body) (any, error) { return d.reload(admin.Caller(ctx)) }},
-		"GET /metrics":    {HTTP: numbers.Handler()},
+		"GET /metrics":    {Group: true, HTTP: numbers.Handler()},
 	}
 	maps.Copy(all, d.service.Endpoints)
 	return all
@@ -145,4 +149,4 @@ func (d *running) openLog() *logs.Log {
 
 // unseen reports whether nobody reads this process's standard error: a journal
 // does.
-func (c *Call) unseen() bool { return c.child != nil || c.Values.Bool("winservice") }
+func (c *Call) unseen() bool { return c.child != nil || c.Program.bool(c.Values, "winservice") }

@@ -25,7 +25,7 @@ func (c *Call) Start() error {
 		return err
 	}
 	c.launched("startup")
-	if c.Values.Bool("foreground") || c.Values.Bool("winservice") {
+	if c.Values.Bool("foreground") || p.bool(c.Values, "winservice") {
 		return c.serve()
 	}
 	if err := c.refuseBeside(); err != nil {

@@ -1,11 +1,14 @@
 package rundir
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Env names the variable that puts everything in one folder, for tests, demos
@@ -39,16 +42,28 @@ func Find() (Dirs, error) {
 	return platform()
 }
 
-// Socket returns the path of a socket called name in the run folder, or an
-// error when it is longer than a socket address can be.
-func (d Dirs) Socket(name string) (string, error) { return d.path(name) }
+// Lock returns the path of the lock file called name in the run folder.
+func (d Dirs) Lock(name string) string { return filepath.Join(d.Run, name) }
 
-func (d Dirs) path(name string) (string, error) {
+// Socket returns the path of the socket called name: a unix socket in the run
+// folder, which fails if it is longer than a socket's address can be, or on Windows
+// a pipe with a name made from it.
+func (d Dirs) Socket(name string) (string, error) {
+	if windowsPipes {
+		return pipePath(d.Run, name), nil
+	}
 	p := filepath.Join(d.Run, name)
 	if len(p) > maxSocketPath {
 		return "", fmt.Errorf("socket path %s is %d bytes long and may be %d: choose a shorter folder with %s", p, len(p), maxSocketPath, Env)
 	}
 	return p, nil
+}
+
+// pipePath tells the pipes of different run folders apart. All pipes of a computer
+// have their names in one place.
+func pipePath(run, name string) string {
+	sum := sha256.Sum256([]byte(strings.ToLower(run)))
+	return `\\.\pipe\openped-` + hex.EncodeToString(sum[:8]) + "-" + name
 }
 
 // ConfigFile returns the path of the configuration file called name: the one in
@@ -102,7 +117,40 @@ func checkDir(dir string, client bool) error {
 	return check(dir, fi, client)
 }
 
-// CheckServer returns an error wrapping ErrUnsafe unless a server of user uid in
-// dir is who it seems: root, this user, or somebody whose folder that is, in
-// folders that nobody else could have put it into.
-func CheckServer(dir string, uid int) error { return checkServer(dir, uid) }
+// CheckServer returns an error wrapping ErrUnsafe unless a server of this user is
+// who it seems in the run folder: root, this process's user, or somebody whose folder
+// that is, in folders that nobody else could have put it into. On Windows the user
+// owns the server's pipe; he may be administrators or the service too. An empty user
+// is one that the platform does not tell: then it is CheckClient's rule.
+func (d Dirs) CheckServer(user string) error {
+	if user == "" {
+		return CheckClient(d.Run)
+	}
+	return d.checkServer(user)
+}
+
+// CheckDaemon is CheckServer for administration, in which nothing secret is said:
+// root calls whatever daemon has the folder, wherever that is.
+func (d Dirs) CheckDaemon(user string) error {
+	err := d.CheckServer(user)
+	if err != nil && ownsFolder(d.Run, user) && CheckClient(d.Run) == nil {
+		return nil
+	}
+	return err
+}
+
+// CheckMode returns an error wrapping ErrUnsafe if others than its owner may write
+// to the run folder. One that is not there, or that this user can not look at, is
+// no error: there is nothing to find.
+func (d Dirs) CheckMode() error {
+	fi, err := os.Stat(d.Run)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return nil
+	case err != nil:
+		return fmt.Errorf("run folder: %w", err)
+	case !fi.IsDir():
+		return fmt.Errorf("run folder %s: not a folder", d.Run)
+	}
+	return checkMode(d.Run, fi)
+}

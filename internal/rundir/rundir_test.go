@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -151,7 +152,7 @@ func TestCheckServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := CheckServer(dir, c.server); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrUnsafe) {
+		if err := (Dirs{Run: dir}).CheckServer(strconv.Itoa(c.server)); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrUnsafe) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -160,5 +161,20 @@ func TestCheckServer(t *testing.T) {
 func TestSocketTooLong(t *testing.T) {
 	if _, err := (Dirs{Run: "/" + strings.Repeat("a", 120)}).Socket("s"); err == nil {
 		t.Error("a socket path that can not be bound was accepted")
+	}
+}
+
+// TestPipePath: pipes of different folders have different names, and one folder
+// has one however it is spelled.
+func TestPipePath(t *testing.T) {
+	p := pipePath(`C:\ProgramData\openped\pedserver\run`, "pedserver.sock")
+	if p != `\\.\pipe\openped-1fa4a56680c76111-pedserver.sock` {
+		t.Error(p)
+	}
+	if p != pipePath(`c:\programdata\OPENPED\pedserver\run`, "pedserver.sock") {
+		t.Error("the name depends on case")
+	}
+	if p == pipePath(`C:\ProgramData\openped\desk2\run`, "pedserver.sock") {
+		t.Error("two folders, one name")
 	}
 }

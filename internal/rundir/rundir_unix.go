@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 )
 
@@ -88,11 +89,22 @@ func owner(fi os.FileInfo) int {
 	return -1
 }
 
-func checkServer(dir string, uid int) error {
+const windowsPipes = false
+
+func ownsFolder(dir, user string) bool {
+	fi, err := os.Stat(dir)
+	return err == nil && strconv.Itoa(owner(fi)) == user
+}
+
+func (d Dirs) checkServer(user string) error {
+	uid, err := strconv.Atoi(user)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsafe, err)
+	}
 	if uid == 0 || uid == os.Geteuid() {
 		return nil
 	}
-	dir, err := filepath.Abs(dir)
+	dir, err := filepath.Abs(d.Run)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)
 	}

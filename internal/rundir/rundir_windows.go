@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/windows"
+
+	"openped/internal/winacl"
 )
 
 func service(name string) (Dirs, error) {
@@ -41,7 +43,45 @@ func platform() (Dirs, error) {
 	return d, nil
 }
 
-// The folder inherits the access list of the user's profile.
-func check(string, os.FileInfo, bool) error { return nil }
+// check refuses a folder that somebody else owns or may change.
+func check(dir string, _ os.FileInfo, client bool) error {
+	owner, entries, err := winacl.Of(dir)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnsafe, dir, err)
+	}
+	me, err := winacl.User()
+	if err != nil {
+		return err
+	}
+	if !winacl.Among(owner, me, winacl.System, winacl.Administrators) && !(client && windows.GetCurrentProcessToken().IsElevated()) {
+		return fmt.Errorf("%w: %s belongs to %s; choose another one with %s", ErrUnsafe, dir, owner, Env)
+	}
+	if who := winacl.Stranger(entries, winacl.Change, me, owner); who != "" {
+		return fmt.Errorf("%w: %s can be changed by %s; choose another one with %s", ErrUnsafe, dir, who, Env)
+	}
+	return nil
+}
 
-func checkServer(string, int) error { return nil }
+// checkMode: no pipe lies in a folder.
+func checkMode(string, os.FileInfo) error { return nil }
+
+const windowsPipes = true
+
+// ownsFolder: on Windows administrators have no need of more than CheckServer.
+func ownsFolder(string, string) bool { return false }
+
+// checkServer judges by the owner of the server's pipe.
+func (d Dirs) checkServer(user string) error {
+	me, err := winacl.User()
+	if err != nil {
+		return err
+	}
+	trusted := []string{me, winacl.System, winacl.Administrators}
+	if d.Service != "" {
+		trusted = append(trusted, winacl.ServiceSID(d.Service))
+	}
+	if !winacl.Among(user, trusted...) {
+		return fmt.Errorf("%w: the program that listens for it is %s's", ErrUnsafe, user)
+	}
+	return nil
+}

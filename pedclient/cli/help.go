@@ -39,7 +39,7 @@ configuration file.
   -listenport <port>       for registered PEDservers (9697)
   -eadmin <0 or 1>         1: open -admin <port> to administrators (0, 1501)
   -waitaddress <0 or 1>    wait for a -listenip that is not here yet (0)
-  -metricsport <port>      metrics, on this computer only (off)
+  -admingroup <group>      who may ask it too: show; -metricsport <port> (off)
   -idletimeout <s>         without PED traffic; 0 as the PEDserver has it (1800)
   -ignoreidletimeout       none for an HSM and the PED ID assigned to it
   -pinginterval <s>, -pingtimeout <s>                of PEDservers (1, 3)
@@ -97,10 +97,11 @@ need a restart.
   -show, -set, -format <text or json>, -configfile <file>, -instance <service>
 
 Settings: -hsm -hsmgroup -peddevice -usbid -listenip -listenport -admin -eadmin
-  -waitaddress -metricsport -idletimeout -ignoreidletimeout -pinginterval
-  -pingtimeout -socketreadtimeout -socketwritetimeout -shutdowntimeout
-  -pstartuptimeout -pshutdowntimeout -logfile -loginfo -logwarning -logerror
-  -logtrace -maxlogfilesize -locallogger -certfile -privkeyfile;
+  -admingroup -waitaddress -metricsport -idletimeout -ignoreidletimeout
+  -pinginterval -pingtimeout -socketreadtimeout -socketwritetimeout
+  -shutdowntimeout -pstartuptimeout -pshutdowntimeout -logfile -loginfo
+  -logwarning -logerror -logtrace -maxlogfilesize -locallogger -certfile
+  -privkeyfile;
   pedclient -mode start -help explains them.
 `
 

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
-	"os/user"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -18,6 +15,7 @@ import (
 	"openped/internal/cmdline"
 	"openped/internal/conffile"
 	"openped/internal/daemon"
+	"openped/internal/localsock"
 	"openped/internal/rc"
 	"openped/internal/setting"
 	"openped/pedclient"
@@ -34,7 +32,7 @@ type server struct {
 	store  *linkcmd.Store
 	ids    atomic.Pointer[pedclient.IDMap]
 	device atomic.Pointer[device]
-	socket *net.UnixListener
+	socket *localsock.Listener
 	port   port
 }
 
@@ -59,9 +57,12 @@ func (s *server) usb() func(serial string) usbped.Opener {
 // open opens the slots, their socket, and the port for PEDservers.
 func open(env daemon.Env) (*daemon.Service, error) {
 	v, log := env.Values, env.Log.Logger
-	gid, perm, err := callers(v.Text("hsmgroup"))
-	if err != nil {
-		return nil, err
+	var access localsock.Access
+	var err error
+	if group := v.Text("hsmgroup"); group != "" {
+		if access.Group, err = localsock.Group(group, "-hsmgroup"); err != nil {
+			return nil, err
+		}
 	}
 	s := &server{env: env}
 	if s.store, err = linkcmd.Open(env.ConfigPath, v, log, linkid.PEDServer, linkid.Administrator); err != nil {
@@ -87,7 +88,7 @@ func open(env daemon.Env) (*daemon.Service, error) {
 			}
 		}
 	}()
-	s.Client, err = pedclient.New(pedclient.Config{HSMFiles: v.List("hsm"), Log: log, Group: gid, Timers: timers(v),
+	s.Client, err = pedclient.New(pedclient.Config{HSMFiles: v.List("hsm"), Log: log, Timers: timers(v),
 		Identity: s.store.Identity, PEDServers: s.store.Peers(linkid.PEDServer), IDs: s.ids.Load,
 		PEDDevice: func() string { return s.device.Load().name }, USB: s.usb()})
 	if err != nil {
@@ -95,7 +96,7 @@ func open(env daemon.Env) (*daemon.Service, error) {
 	}
 	opened = append(opened, s.Close)
 	service.Collector = s.Collector()
-	if s.socket, err = listen(env, gid, perm); err != nil {
+	if s.socket, err = env.Instance.Listen(socketName, access); err != nil {
 		return nil, err
 	}
 	s.port.serve = s.ServeLinks
@@ -109,7 +110,7 @@ func open(env daemon.Env) (*daemon.Service, error) {
 		}
 		service.Secure = linkid.Acceptor(s.store.Identity, s.store.Peers(linkid.Administrator))
 	}
-	service.Started = []any{"slots", len(v.List("hsm")), "socket", s.socket.Addr().String(), "listening", s.status().Listening}
+	service.Started = []any{"slots", len(v.List("hsm")), "socket", s.socket.Path, "listening", s.status().Listening}
 	return service, nil
 }
 
@@ -171,7 +172,7 @@ func readIDs(path string) (*pedclient.IDMap, error) {
 func (s *server) status() pedclient.Status {
 	st, v := s.Status(), s.env.Values
 	st.Hostname, _ = os.Hostname()
-	st.Version, st.PID, st.Socket = cmdline.VersionText(), os.Getpid(), s.socket.Addr().String()
+	st.Version, st.PID, st.Socket = cmdline.VersionText(), os.Getpid(), s.socket.Path
 	st.LogFile, st.ConfigFile, st.Service = s.env.Log.Place(), s.env.ConfigPath, s.env.Dirs.Service
 	for _, a := range s.port.addrs() {
 		if a.State == bind.Listening {
@@ -180,39 +181,4 @@ func (s *server) status() pedclient.Status {
 	}
 	st.AdminPort, st.ExternalAdmin = v.Int("admin"), v.Bool("eadmin")
 	return st
-}
-
-// listen opens the HSM socket, to a group too unless gid is negative.
-func listen(env daemon.Env, gid int, perm os.FileMode) (*net.UnixListener, error) {
-	socket, err := env.Instance.Listen(socketName, perm)
-	if err != nil || gid < 0 {
-		return socket, err
-	}
-	// The group has to get through the folder too, whatever the umask was when it
-	// was made.
-	fi, err := os.Stat(env.Dirs.Run)
-	if err == nil {
-		err = errors.Join(os.Chown(socket.Addr().String(), -1, gid), os.Chown(env.Dirs.Run, -1, gid),
-			os.Chmod(env.Dirs.Run, fi.Mode().Perm()|0o050))
-	}
-	if err != nil {
-		return nil, cmdline.Failed(fmt.Errorf("open the HSM socket to the group: %w", err), "the run folder must be this user's, who must be in the group")
-	}
-	return socket, nil
-}
-
-// callers returns which group may call besides this user, -1 for none, and the
-// mode of the socket.
-func callers(group string) (gid int, perm os.FileMode, err error) {
-	if group == "" {
-		return -1, 0o600, nil
-	}
-	g, err := user.LookupGroup(group)
-	if err != nil {
-		return 0, 0, cmdline.Failed(fmt.Errorf("there is no group %s", cmdline.Printable(group)), "make it with groupadd, or leave -hsmgroup out")
-	}
-	if gid, err = strconv.Atoi(g.Gid); err != nil {
-		return 0, 0, err
-	}
-	return gid, 0o660, nil
 }

@@ -23,7 +23,7 @@ type giveUp struct {
 // who needs the PED is at it.
 func (s *server) deviceEndpoints() map[string]admin.Handler {
 	return map[string]admin.Handler{
-		"POST /v1/release": {Timeout: deviceTime, Do: func(ctx context.Context, b admin.Body) (any, error) {
+		"POST /v1/release": {Timeout: deviceTime, Group: true, Do: func(ctx context.Context, b admin.Body) (any, error) {
 			var g giveUp
 			if err := b.Decode(&g); err != nil {
 				return nil, admin.BadRequest(err)
@@ -34,7 +34,7 @@ func (s *server) deviceEndpoints() map[string]admin.Handler {
 			}
 			return struct{}{}, nil
 		}},
-		"POST /v1/claim": {Timeout: deviceTime, Do: func(ctx context.Context, _ admin.Body) (any, error) {
+		"POST /v1/claim": {Timeout: deviceTime, Group: true, Do: func(ctx context.Context, _ admin.Body) (any, error) {
 			s.env.Log.Info("administration", "by", admin.Caller(ctx), "claim", true)
 			return s.ClaimPED(), nil
 		}},

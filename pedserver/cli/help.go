@@ -34,9 +34,9 @@ Starts it in the background. With -name, or -connectto <name> in the file, it
 serves HSM hosts that it calls (-mode connect), else those that call it.
   -peddevice <device>    usb, usb:SERIAL, unix:PATH (usb); -usbid <vvvv:pppp>
   -ip <address>          listen here only; may be repeated (all addresses)
-  -port <port>           for HSM hosts (1503)
-  -eserverport <0 or 1>  0: for HSM hosts on this computer only (1)
+  -port <port>           for HSM hosts (1503); -eserverport 0: of this computer
   -eadmin <0 or 1>       1: open -admin <port> to administrators (0, 1502)
+  -admingroup <group>    who may ask it too: show, connect, release … (nobody)
   -allow <network>       serve these addresses only; may be repeated (all)
   -tls <0, 1 or 2>       no TLS, for hosts that want it, for all hosts (1)
   -waitaddress <0 or 1>  wait for an -ip that is not here yet (0)
@@ -99,9 +99,10 @@ need a restart. With -name it is about a registered appliance.
   -show, -set, -name <appliance>, -format <text or json>, -configfile <file>,
   -instance <service>
 
-Settings: -peddevice -usbid -ip -port -eserverport -admin -eadmin -allow -tls
-  -waitaddress -connectto -autoconnect -metricsport -idletimeout -pinginterval
-  -pingtimeout -socketreadtimeout -socketwritetimeout -internalshutdowntimeout
+Settings: -peddevice -usbid -ip -port -eserverport -admin -eadmin -admingroup
+  -allow -tls -waitaddress -connectto -autoconnect -metricsport -idletimeout
+  -pinginterval -pingtimeout -socketreadtimeout -socketwritetimeout
+  -internalshutdowntimeout
   -bgprocessstartuptimeout -bgprocessshutdowntimeout -pedwritedelay -logfile
   -loginfo -logwarning -logerror -logtrace -maxlogfilesize -certfile
   -privkeyfile; pedserver -mode start -help explains them.

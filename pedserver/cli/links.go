@@ -33,8 +33,8 @@ type dropped struct {
 
 // endpoints are the calls that a running pedserver takes besides the framework's.
 func (s *server) endpoints() map[string]admin.Handler {
-	call := func(d time.Duration, remote bool, do func(context.Context, string) (any, error)) admin.Handler {
-		return admin.Handler{Timeout: d, Remote: remote, Do: func(ctx context.Context, b admin.Body) (any, error) {
+	call := func(d time.Duration, remote, group bool, do func(context.Context, string) (any, error)) admin.Handler {
+		return admin.Handler{Timeout: d, Remote: remote, Group: group, Do: func(ctx context.Context, b admin.Body) (any, error) {
 			var a appliance
 			if err := b.Decode(&a); err != nil {
 				return nil, admin.BadRequest(err)
@@ -50,10 +50,10 @@ func (s *server) endpoints() map[string]admin.Handler {
 	done := struct{}{}
 	all := s.deviceEndpoints()
 	maps.Copy(all, map[string]admin.Handler{
-		"POST /v1/add":        call(0, false, func(_ context.Context, name string) (any, error) { return done, s.AddAppliance(name) }),
-		"POST /v1/connect":    call(connectTime, true, func(ctx context.Context, name string) (any, error) { return done, s.Connect(ctx, name) }),
-		"POST /v1/disconnect": call(disconnectTime, true, func(ctx context.Context, name string) (any, error) { return done, s.Disconnect(ctx, name) }),
-		"POST /v1/drop": call(disconnectTime, true, func(ctx context.Context, name string) (any, error) {
+		"POST /v1/add":        call(0, false, false, func(_ context.Context, name string) (any, error) { return done, s.AddAppliance(name) }),
+		"POST /v1/connect":    call(connectTime, true, true, func(ctx context.Context, name string) (any, error) { return done, s.Connect(ctx, name) }),
+		"POST /v1/disconnect": call(disconnectTime, true, true, func(ctx context.Context, name string) (any, error) { return done, s.Disconnect(ctx, name) }),
+		"POST /v1/drop": call(disconnectTime, true, false, func(ctx context.Context, name string) (any, error) {
 			last, err := s.DropAppliance(ctx, name)
 			return dropped{last}, err
 		}),

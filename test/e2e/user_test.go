@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -95,5 +96,69 @@ func TestF21_PEDclientOfAnOrdinaryUser(t *testing.T) {
 	p.must("pedclient -mode stop")
 	if _, _, code := p.types("pedclient -mode show"); code != notRunning {
 		t.Errorf("show after stop: exit code %d", code)
+	}
+}
+
+// Members of a daemon's group ask it and change nothing; who is in no group is told
+// whom to ask.
+//
+// Without Group at the endpoints (internal/daemon) show is refused; without its
+// check (internal/admin) the member stops the daemon.
+func TestGroupAsks(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("root's daemon and another user are needed")
+	}
+	p := newPerson(t)
+	run, err := os.MkdirTemp("", "grp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(run) })
+	env := []string{"OPENPED_RUNDIR=" + run}
+	pedserver := func(as func(*exec.Cmd), words ...string) (string, int) {
+		t.Helper()
+		stdout, stderr, code := program(p.at, env, as, p.bin, "pedserver", words...)
+		return stdout + stderr, code
+	}
+	start := []string{"-mode", "start", "-ip", "127.0.0.1", "-port", fmt.Sprint(p.at.Port), "-peddevice", "unix:" + run + "/none.sock"}
+	for _, group := range []string{"nogroup", ""} { // which is the person's
+		with := start
+		if group != "" {
+			with = append(start, "-admingroup", group)
+		}
+		if out, code := pedserver(nil, with...); code != 0 {
+			t.Fatalf("exit code %d: %s", code, out)
+		}
+		for _, c := range []struct {
+			words string
+			ok    bool
+			says  string
+		}{
+			{"-mode show", group != "", "Show command passed."},
+			{"-mode config -show", group != "", "PedDevice"},
+			{"-mode claim", group != "", "Claim command passed."},
+			{"-mode stop", false, "only root and the user of the service may; ask root"},
+			{"-mode stop -force", false, "only root and the user of the service may; ask root"},
+			{"-mode reload", false, "only root and the user of the service may; ask root"},
+		} {
+			out, code := pedserver(p.user.Put, strings.Fields(c.words)...)
+			switch {
+			case c.ok && code != 0, !c.ok && (code != failed || !strings.Contains(out, "RC_ACCESS_DENIED: not permitted: ")):
+				t.Errorf("group %q: %s: exit code %d: %s", group, c.words, code, out)
+			case group != "":
+				says(t, out, c.says)
+			case !c.ok:
+				says(t, out, "pedserver.sock; ask root")
+			}
+		}
+		if out, code := pedserver(nil, "-mode", "stop"); code != 0 {
+			t.Fatalf("exit code %d: %s", code, out)
+		}
+	}
+	if out, code := pedserver(nil, append(start, "-admingroup", "no-such-group")...); code != failed {
+		t.Errorf("exit code %d: %s", code, out)
+	} else {
+		says(t, out, "there is no group no-such-group; make it, or leave -admingroup out")
 	}
 }

@@ -1,7 +1,8 @@
-package peercred
+package localsock
 
 import (
 	"net"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -9,13 +10,17 @@ import (
 
 const maxGroups = 1024 // of a peer; the kernel's own limit is 65536
 
-func peerOf(c *net.UnixConn) (Peer, error) {
+func peerOf(conn net.Conn) (Peer, error) {
+	c, ok := conn.(*net.UnixConn)
+	if !ok {
+		return Peer{}, ErrNoPeer
+	}
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return Peer{}, err
 	}
 	var cred *unix.Ucred
-	var groups []int
+	var groups []uint32
 	var credErr error
 	err = raw.Control(func(fd uintptr) {
 		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
@@ -27,12 +32,12 @@ func peerOf(c *net.UnixConn) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	return Peer{UID: int(cred.Uid), GID: int(cred.Gid), PID: int(cred.Pid), Groups: groups}, nil
+	return Peer{User: strconv.FormatUint(uint64(cred.Uid), 10), PID: int(cred.Pid), Owner: owner(int(cred.Uid)), Groups: texts(append(groups, cred.Gid))}, nil
 }
 
 // peerGroups returns the supplementary groups, or none if the kernel (before
 // 4.13) does not tell: then only the main group counts.
-func peerGroups(fd uintptr) []int {
+func peerGroups(fd uintptr) []uint32 {
 	var buf [maxGroups]uint32
 	size := uint32(unsafe.Sizeof(buf))
 	_, _, e := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,
@@ -40,10 +45,5 @@ func peerGroups(fd uintptr) []int {
 	if e != 0 {
 		return nil
 	}
-	n := min(int(size/4), maxGroups)
-	groups := make([]int, n)
-	for i := range groups {
-		groups[i] = int(buf[i])
-	}
-	return groups
+	return buf[:min(int(size/4), maxGroups)]
 }

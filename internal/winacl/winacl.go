@@ -1,0 +1,101 @@
+package winacl
+
+import (
+	"crypto/sha1" //nolint:gosec // how Windows makes the SIDs of services
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+)
+
+// SIDs that every Windows has.
+const (
+	System         = "S-1-5-18"
+	Administrators = "S-1-5-32-544"
+)
+
+// Rights.
+const (
+	Full = 0x1f01ff // FILE_ALL_ACCESS
+	// Client is reading and writing of a pipe, but for one right that Windows
+	// counts with writing: to make another instance of it
+	// (FILE_CREATE_PIPE_INSTANCE), with which a member could take the daemon's
+	// callers.
+	Client = 0x12019b
+	// Change are the rights to put something into a folder, to take or change what
+	// is there, and to change who may: FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY,
+	// FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER, GENERIC_ALL, GENERIC_WRITE.
+	Change = 0x2 | 0x4 | 0x40 | 0x10000 | 0x40000 | 0x80000 | 0x10000000 | 0x40000000
+)
+
+// Entry lets somebody do something.
+type Entry struct {
+	SID    string
+	Rights uint32
+}
+
+// Descriptor returns a security descriptor in the language of SDDL: these entries
+// and no others. Owner may be empty: whoever makes the object. For a folder the
+// entries are also those of what will be in it.
+func Descriptor(owner string, folder bool, entries ...Entry) string {
+	var b strings.Builder
+	if owner != "" {
+		b.WriteString("O:" + owner)
+	}
+	b.WriteString("D:P") // protected: nothing is inherited
+	flags := ""
+	if folder {
+		flags = "OICI"
+	}
+	seen := map[Entry]bool{}
+	for _, e := range entries {
+		if e.SID != "" && !seen[e] {
+			seen[e] = true
+			fmt.Fprintf(&b, "(A;%s;0x%x;;;%s)", flags, e.Rights, e.SID)
+		}
+	}
+	return b.String()
+}
+
+// Private are the entries of what is the user's alone, and of administrators and
+// the system.
+func Private(user string) []Entry {
+	return []Entry{{System, Full}, {Administrators, Full}, {user, Full}}
+}
+
+// Stranger returns the first who is given one of the rights and is not among the
+// trusted, which the system and administrators are always; "" if there is none.
+func Stranger(entries []Entry, rights uint32, trusted ...string) string {
+	trusted = append(trusted, System, Administrators)
+	for _, e := range entries {
+		if e.Rights&rights != 0 && !Among(e.SID, trusted...) {
+			return e.SID
+		}
+	}
+	return ""
+}
+
+// Among reports whether a SID is one of some.
+func Among(sid string, some ...string) bool {
+	for _, s := range some {
+		if sid != "" && strings.EqualFold(s, sid) {
+			return true
+		}
+	}
+	return false
+}
+
+// ServiceSID returns the SID of a service, which is also that of its virtual
+// account NT SERVICE\NAME.
+func ServiceSID(name string) string {
+	var b []byte
+	for _, u := range utf16.Encode([]rune(strings.ToUpper(name))) {
+		b = binary.LittleEndian.AppendUint16(b, u)
+	}
+	sum := sha1.Sum(b)
+	sid := "S-1-5-80"
+	for i := 0; i < len(sum); i += 4 {
+		sid += fmt.Sprintf("-%d", binary.LittleEndian.Uint32(sum[i:]))
+	}
+	return sid
+}

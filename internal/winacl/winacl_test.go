@@ -1,0 +1,47 @@
+package winacl
+
+import "testing"
+
+func TestDescriptor(t *testing.T) {
+	const alice, group = "S-1-5-21-1-2-3-1001", "S-1-5-21-1-2-3-1002"
+	for _, c := range []struct{ got, want string }{
+		{Descriptor(alice, false, append(Private(alice), Entry{group, Client})...),
+			"O:S-1-5-21-1-2-3-1001D:P(A;;0x1f01ff;;;S-1-5-18)(A;;0x1f01ff;;;S-1-5-32-544)(A;;0x1f01ff;;;S-1-5-21-1-2-3-1001)(A;;0x12019b;;;S-1-5-21-1-2-3-1002)"},
+		{Descriptor("", true, Private(System)...), "D:P(A;OICI;0x1f01ff;;;S-1-5-18)(A;OICI;0x1f01ff;;;S-1-5-32-544)"},
+		{Descriptor(Administrators, false, Entry{"", Client}), "O:S-1-5-32-544D:P"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s\nwant %s", c.got, c.want)
+		}
+	}
+	// FILE_CREATE_PIPE_INSTANCE would let a member stand in for the daemon.
+	if Client&0x4 != 0 || Client&Change&^0x2 != 0 {
+		t.Errorf("%#x: clients may do too much", Client)
+	}
+}
+
+func TestServiceSID(t *testing.T) {
+	// As Microsoft documents it.
+	if got := ServiceSID("trustedInstaller"); got != "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464" {
+		t.Error(got)
+	}
+}
+
+func TestStranger(t *testing.T) {
+	const me, users = "S-1-5-21-1-2-3-1001", "S-1-5-32-545"
+	for name, c := range map[string]struct {
+		entries []Entry
+		want    string
+	}{
+		"nobody":           {Private(me), ""},
+		"users read":       {append(Private(me), Entry{users, 0x1200a9}), ""},
+		"users add files":  {append(Private(me), Entry{users, 0x1200a9 | 0x2}), users},
+		"users add folder": {append(Private(me), Entry{users, 0x4}), users},
+		"generic":          {append(Private(me), Entry{users, 0x10000000}), users},
+		"takes it over":    {[]Entry{{users, 0x80000}}, users},
+	} {
+		if got := Stranger(c.entries, Change, me); got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
