@@ -48,7 +48,7 @@ func DialSocket(path string) (Conn, error) {
 	dirs := rundir.Dirs{Run: filepath.Dir(path)}
 	if path == "" {
 		var err error
-		if dirs, err = rundir.Find(); err != nil {
+		if dirs, err = rundir.FindDaemon("pedclient"); err != nil {
 			return nil, err
 		}
 		if path, err = dirs.Socket("hsm.sock"); err != nil {

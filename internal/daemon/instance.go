@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 
-	"openped/internal/atomicfile"
 	"openped/internal/cmdline"
 	"openped/internal/rc"
 	"openped/internal/rundir"
@@ -42,25 +41,10 @@ func (p *Program) place(c *Call) (rundir.Dirs, error) {
 		return rundir.Service(c.serviceName())
 	case p.bool(c.Values, "winservice"):
 		return rundir.Service(p.Name)
+	case c.is("start"):
+		return rundir.Find()
 	}
-	own, err := rundir.Find()
-	if err != nil || os.Getenv(rundir.Env) != "" || c.is("start") {
-		return own, err
-	}
-	if _, held, err := atomicfile.Holder(own.Lock(p.Name + ".lock")); err == nil && held {
-		return own, nil
-	}
-	theirs, err := rundir.Service(p.Name)
-	if err == nil && (there(theirs.Run) || privileged() && there(theirs.Data)) {
-		return theirs, nil
-	}
-	return own, nil
-}
-
-// there reports whether a folder is there, though this user may not enter it.
-func there(dir string) bool {
-	_, err := os.Stat(dir)
-	return err == nil || errors.Is(err, os.ErrPermission)
+	return rundir.FindDaemon(p.Name)
 }
 
 // instance is a start that is about a service: this process is to be it, or the
@@ -102,7 +86,7 @@ func (c *Call) be(self *service.Self, run func(*Call) error) error {
 // refuseBeside refuses to start a daemon of root's beside the service that runs:
 // both would want the same PED and the same ports.
 func (c *Call) refuseBeside() error {
-	if c.Dirs.Service != "" || os.Getenv(rundir.Env) != "" || !privileged() {
+	if c.Dirs.Service != "" || os.Getenv(rundir.Env) != "" || !rundir.Privileged() {
 		return nil
 	}
 	st, err := service.Query(c.ctx, c.Program.Name)

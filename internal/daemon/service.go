@@ -1,13 +1,8 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
-	"openped/internal/cmdline"
-	"openped/internal/rc"
 	"openped/internal/service"
 )
 
@@ -42,32 +37,17 @@ func (c *Call) installService() error {
 	if err := p.Check(true, c.Values); err != nil {
 		return badConfig(fmt.Errorf("%s: %w", c.ConfigPath, err), fmt.Sprintf("%s -mode config -instance %s -set sets it", p.Name, name))
 	}
-	exe, err := os.Executable()
-	if err == nil {
-		exe, err = filepath.EvalSymlinks(exe)
-	}
-	if err != nil {
-		return fmt.Errorf("find own program: %w", err)
-	}
-	spec := service.Spec{Kind: p.Service, Name: name, Path: exe}
+	spec := service.Spec{Kind: p.Service, Name: name}
 	if c.explicit() {
 		spec.Args = []string{"-configfile", c.ConfigPath}
 	}
 	c.launched("")
-	if err := service.Install(c.ctx, spec); err != nil {
-		return serviceError(err, p.Name)
-	}
-	fmt.Fprintf(c.Stdout, "Service %s installed; it starts with this computer.\n", name)
-	return c.begun(service.Start(c.ctx, name))
+	return service.InstallAndStart(c.ctx, c.Stdout, spec)
 }
 
 // begun says that a service has started, or why it has not.
 func (c *Call) begun(st service.State, err error) error {
-	if err != nil {
-		return serviceError(err, c.Program.Name)
-	}
-	fmt.Fprintf(c.Stdout, "Service %s started (process %d).\n", st.Name, st.PID)
-	return nil
+	return st.Begun(c.Stdout, c.Program.Name, err)
 }
 
 func (c *Call) startService() error {
@@ -83,7 +63,7 @@ func (c *Call) restartService() error {
 func (c *Call) stopServiceCommand() error {
 	c.launched("")
 	if err := service.Stop(c.ctx, c.Dirs.Service); err != nil {
-		return serviceError(err, c.Program.Name)
+		return service.Explain(err, c.Program.Name)
 	}
 	fmt.Fprintf(c.Stdout, "Service %s stopped.\n", c.Dirs.Service)
 	return nil
@@ -93,11 +73,11 @@ func (c *Call) stopServiceCommand() error {
 func (c *Call) uninstallService() error {
 	c.launched("")
 	if err := service.Uninstall(c.ctx, c.Dirs.Service); err != nil {
-		return serviceError(err, c.Program.Name)
+		return service.Explain(err, c.Program.Name)
 	}
 	fmt.Fprintf(c.Stdout, "Service %s stopped and removed.\n", c.Dirs.Service)
 	for _, kept := range []string{c.ConfigPath, c.Dirs.Data, c.Dirs.State} {
-		if there(kept) {
+		if exists(kept) {
 			fmt.Fprintf(c.Stdout, "Kept: %s\n", kept)
 		}
 	}
@@ -115,7 +95,7 @@ func (c *Call) stopManaged() (managed bool, err error) {
 		return false, nil // started by hand, or not at all
 	}
 	if err := service.Stop(c.ctx, st.Name); err != nil {
-		return true, serviceError(err, c.Program.Name)
+		return true, service.Explain(err, c.Program.Name)
 	}
 	return true, nil
 }
@@ -124,7 +104,7 @@ func (c *Call) stopManaged() (managed bool, err error) {
 func (c *Call) statusOfService() error {
 	st, err := service.Query(c.ctx, c.Dirs.Service)
 	if err != nil {
-		return serviceError(err, c.Program.Name)
+		return service.Explain(err, c.Program.Name)
 	}
 	if st.ConfigFile == "" {
 		st.ConfigFile = c.ConfigPath
@@ -133,64 +113,10 @@ func (c *Call) statusOfService() error {
 		err = c.Print(st)
 	} else {
 		c.launched("")
-		c.showService(st)
+		st.Show(c.Stdout)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !st.Installed:
-		return &cmdline.ExitError{Code: cmdline.ExitNotRunning, RC: rc.NotRunning, Err: fmt.Errorf("service %s %w", st.Name, service.ErrNotInstalled), Hint: installHint(c.Program.Name)}
-	case st.Phase != service.Running:
-		return &cmdline.ExitError{Code: cmdline.ExitNotRunning, RC: rc.NotRunning, Err: fmt.Errorf("service %s is not running", st.Name), Hint: "start it with " + c.Program.Name + " -service start"}
 	}
-	return nil
-}
-
-func (c *Call) showService(st service.State) {
-	row := func(key, value string) { fmt.Fprintf(c.Stdout, "  %-22s %s\n", key+":", cmdline.Printable(value)) }
-	fmt.Fprintln(c.Stdout, "Service Information:")
-	row("Name", fmt.Sprintf("%s (%s)", st.Name, st.Manager))
-	if !st.Installed {
-		row("State", "not installed")
-		return
-	}
-	state := string(st.Phase)
-	if st.PID != 0 {
-		state += fmt.Sprintf(" (process %d)", st.PID)
-	}
-	row("State", state)
-	row("Starts At Boot", map[bool]string{true: "Yes", false: "No"}[st.AtBoot])
-	row("Restarts", fmt.Sprint(st.Restarts))
-	row("Definition", st.Definition)
-	row("Configuration File", st.ConfigFile)
-	if st.Said != "" {
-		row("It Says", st.Said)
-	}
-}
-
-func installHint(program string) string { return program + " -service install makes it" }
-
-// serviceError gives an error of the service manager's its code and its remedy.
-func serviceError(err error, program string) error {
-	e := &cmdline.ExitError{Code: cmdline.ExitFailed, Err: err}
-	var start *service.StartError
-	var packaged *service.PackagedError
-	switch {
-	case errors.As(err, &start): // the cause has its code already
-		if start.State.Phase == service.Retrying {
-			e.Hint = start.State.Manager + " goes on trying; " + program + " -service status shows it"
-		}
-	case errors.As(err, &packaged):
-		e.RC, e.Hint = rc.InUse, packaged.Hint()
-	case errors.Is(err, service.ErrRights):
-		e.RC, e.Hint = rc.AccessDenied, "run it as root, or as an administrator"
-	case errors.Is(err, service.ErrNotInstalled):
-		e.RC, e.Hint = rc.NotRunning, installHint(program)
-		e.Code = cmdline.ExitNotRunning
-	case errors.Is(err, service.ErrInstalled):
-		e.RC, e.Hint = rc.Exists, "choose another -name, or -service uninstall it first"
-	case errors.Is(err, service.ErrNoManager):
-		e.Hint = "start it with " + program + " -mode start"
-	}
-	return e
+	return st.NotRunning(c.Program.Name)
 }

@@ -11,6 +11,9 @@ import (
 	"syscall"
 )
 
+// Privileged reports whether this user may manage services.
+func Privileged() bool { return os.Geteuid() == 0 }
+
 func service(name string) (Dirs, error) {
 	if runtime.GOOS == "darwin" { // whose /var/run is emptied, and made by nobody for a service
 		own := "/usr/local/var/openped/" + name

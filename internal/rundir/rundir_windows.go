@@ -11,6 +11,9 @@ import (
 	"openped/internal/winacl"
 )
 
+// Privileged reports whether this user may manage services.
+func Privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
+
 func service(name string) (Dirs, error) {
 	all := os.Getenv("ProgramData")
 	if !filepath.IsAbs(all) {

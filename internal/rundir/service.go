@@ -1,8 +1,13 @@
 package rundir
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+
+	"openped/internal/atomicfile"
 )
 
 // maxServiceName bounds a service's name: it becomes part of socket paths and of
@@ -41,4 +46,28 @@ func (d Dirs) ServiceConfigFile(program, base string) string {
 		base = "openped-" + d.Service + ".conf"
 	}
 	return filepath.Join(d.Config, base)
+}
+
+// FindDaemon returns the folders of the daemon of a program that this user means
+// when nothing else is said: of one of the user's own if it runs; else of the
+// service with the program's name, if there is one to be seen; else the user's.
+func FindDaemon(program string) (Dirs, error) {
+	own, err := Find()
+	if err != nil || os.Getenv(Env) != "" {
+		return own, err
+	}
+	if _, held, err := atomicfile.Holder(own.Lock(program + ".lock")); err == nil && held {
+		return own, nil
+	}
+	theirs, err := Service(program)
+	if err == nil && (there(theirs.Run) || Privileged() && there(theirs.Data)) {
+		return theirs, nil
+	}
+	return own, nil
+}
+
+// there reports whether a folder is there, though this user may not enter it.
+func there(dir string) bool {
+	_, err := os.Stat(dir)
+	return err == nil || errors.Is(err, fs.ErrPermission)
 }

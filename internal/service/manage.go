@@ -43,8 +43,8 @@ func Install(ctx context.Context, s Spec) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	if err := may(); err != nil {
-		return err
+	if !rundir.Privileged() {
+		return ErrRights
 	}
 	st, err := Query(ctx, s.Name)
 	if err != nil {
@@ -170,8 +170,8 @@ func installed(ctx context.Context, name string) (service.Service, State, error)
 	if !st.Installed {
 		return nil, st, fmt.Errorf("service %s %w", name, ErrNotInstalled)
 	}
-	if err := may(); err != nil {
-		return nil, st, err
+	if !rundir.Privileged() {
+		return nil, st, ErrRights
 	}
 	m, err := manage(Spec{Name: name})
 	return m, st, err

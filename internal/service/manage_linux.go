@@ -27,14 +27,6 @@ func account(Spec) string                { return "" } // the unit says it
 func unsay(string)                       {}            // systemd forgets it at a start
 func finish(context.Context, Spec) error { return nil }
 
-// may reports whether this user may manage services.
-func may() error {
-	if os.Geteuid() != 0 {
-		return ErrRights
-	}
-	return nil
-}
-
 // systemctl asks systemd, which must be there.
 func systemctl(ctx context.Context, args ...string) (string, error) {
 	if service.Platform() != "linux-systemd" {

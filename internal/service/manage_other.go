@@ -26,13 +26,6 @@ func finish(context.Context, Spec) error { return nil }
 // services do here.
 func systemUser(program string) string { return "_" + program }
 
-func may() error {
-	if os.Geteuid() != 0 {
-		return ErrRights
-	}
-	return nil
-}
-
 // Query returns how a service stands. One that is not there is no error.
 func Query(_ context.Context, name string) (State, error) {
 	st := State{Name: name, Manager: "launchd", Phase: Stopped, Definition: "/Library/LaunchDaemons/" + Label(name) + ".plist"}

@@ -23,14 +23,6 @@ func label(name string) string { return name }
 // rights but those that its access lists give.
 func account(s Spec) string { return `NT SERVICE\` + s.Name }
 
-// may reports whether this user may manage services.
-func may() error {
-	if !windows.GetCurrentProcessToken().IsElevated() {
-		return ErrRights
-	}
-	return nil
-}
-
 // open opens a service for looking at it, or reports that there is none.
 func open(name string, rights uint32) (s *mgr.Service, found bool, err error) {
 	m, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT|windows.SC_MANAGER_ENUMERATE_SERVICE)

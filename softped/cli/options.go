@@ -36,10 +36,21 @@ type options struct {
 	light, echo      bool
 	logPath          string
 	levels           logs.Levels
+	instance         string // the service that this is; empty: none
 }
 
-// parse reads the command line; -help is printed to out.
+// parse reads the command line and fills in what it leaves open; -help is printed
+// to out.
 func parse(args []string, out io.Writer) (*options, error) {
+	o, err := readFlags(args, out)
+	if err != nil {
+		return nil, err
+	}
+	return o, o.defaults()
+}
+
+// readFlags reads the command line and touches nothing.
+func readFlags(args []string, out io.Writer) (*options, error) {
 	o := &options{firmware: softped.DefaultFirmware, face: "tty", mode: protocol.PEDModeRemote, levels: logs.DefaultLevels}
 	var help, version bool
 	set := new(cmdline.Set)
@@ -62,6 +73,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 		&cmdline.Flag{Name: "mode", Value: "remote|local|pair", Usage: "mode to start in (default remote)", Set: o.setMode},
 		&cmdline.Flag{Name: "actiontime", Value: "seconds", Usage: "time for one step of the session dialogue (default 200)", Set: cmdline.Seconds(&o.action, 1, 3600)},
 		&cmdline.Flag{Name: "keycost", Value: "light", Usage: "weak PIN protection of new PED keys: for tests only", Set: o.setCost},
+		&cmdline.Flag{Name: "instance", Value: "service", Usage: "be the service of this name, in its folders", Set: o.setInstance},
 		&cmdline.Flag{Name: "help", Aliases: []string{"h"}, Usage: "print this", Set: cmdline.Switch(&help)},
 		&cmdline.Flag{Name: "version", Usage: "print the version", Set: cmdline.Switch(&version)},
 	)
@@ -71,7 +83,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	case err != nil:
 		return nil, err
 	case help:
-		fmt.Fprintf(out, "softped: a PED in software, for tests and training.\n\nusage: softped [flags]\n%s", set.Usage())
+		fmt.Fprintf(out, "softped: a PED in software, for tests and training.\n\nusage: softped [flags]\n       softped -service install|uninstall|start|stop|restart|status\n%s", set.Usage())
 		return nil, errHelp
 	case version:
 		fmt.Fprintln(out, "softped", cmdline.VersionText())
@@ -82,7 +94,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	if err := o.usb.check(o.listen != ""); err != nil {
 		return nil, err
 	}
-	return o, o.defaults()
+	return o, nil
 }
 
 // defaults fills in the paths that were not given.
@@ -91,7 +103,7 @@ func (o *options) defaults() error {
 	if !socket && o.keys != "" && o.state != "" {
 		return nil
 	}
-	d, err := rundir.Find()
+	d, err := o.dirs()
 	if err == nil {
 		err = d.Make()
 	}
@@ -102,7 +114,9 @@ func (o *options) defaults() error {
 		return cmdline.Failed(err, "give -listen, -keys and -state")
 	}
 	base := d.State
-	if os.Geteuid() == 0 && os.Getenv(rundir.Env) == "" { // root's state folder is for logs
+	if d.Service != "" {
+		base = d.Data
+	} else if os.Geteuid() == 0 && os.Getenv(rundir.Env) == "" { // root's state folder is for logs
 		base = "/var/lib/openped"
 		if err := os.MkdirAll(base, 0o700); err != nil {
 			return cmdline.Failed(err, "give -keys and -state")
@@ -118,6 +132,19 @@ func (o *options) defaults() error {
 		}
 	}
 	return nil
+}
+
+// dirs are the folders of the service, or of this user.
+func (o *options) dirs() (rundir.Dirs, error) {
+	if o.instance != "" {
+		return rundir.Service(o.instance)
+	}
+	return rundir.Find()
+}
+
+func (o *options) setInstance(v string) error {
+	o.instance = v
+	return rundir.CheckServiceName(v)
 }
 
 func (o *options) addKeys(v string) error {

@@ -13,6 +13,7 @@ import (
 
 	"openped/internal/cmdline"
 	"openped/internal/secret"
+	"openped/internal/service"
 	"openped/softped"
 	"openped/softped/back"
 	"openped/softped/face"
@@ -33,10 +34,28 @@ type streams struct {
 var errHelp = errors.New("help")
 
 func run(args []string, std streams) error {
-	o, err := parse(args, std.out)
+	if isService(args) {
+		return runService(args, std.out)
+	}
+	self := service.Detect("")
+	ready := false
+	err := play(args, std, self, func() {
+		ready = true
+		self.Ready("Serving")
+	})
 	if errors.Is(err, errHelp) {
 		return nil
 	}
+	if err != nil && !ready {
+		self.Failed(err.Error())
+	}
+	return err
+}
+
+// play is softped from its start to its end. ready is called when hosts can plug
+// the PED in.
+func play(args []string, std streams, self *service.Self, ready func()) error {
+	o, err := parse(args, std.out)
 	if err != nil {
 		return err
 	}
@@ -76,6 +95,9 @@ func run(args []string, std streams) error {
 	}
 	defer ped.Remove() // other PEDs may have the key then
 	o.banner(std.err, ped.Info())
+	defer context.AfterFunc(ctx, self.Stopping)()
+	go self.Watch(ctx, func() error { ped.Screen(); ped.Mode(); return nil })
+	ready()
 	return serve(ctx, stop, o, std, ped, host, control)
 }
 
