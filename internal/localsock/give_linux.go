@@ -22,5 +22,8 @@ func give(path string, gid int) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFSOCK || int(st.Uid) != os.Geteuid() {
 		return errors.New("something else has taken its place")
 	}
+	if int(st.Gid) == gid { // a sandbox may forbid to ask for what is so already
+		return nil
+	}
 	return unix.Fchownat(fd, "", -1, gid, unix.AT_EMPTY_PATH)
 }

@@ -66,12 +66,14 @@ KeyringMode=private
 SystemCallArchitectures=native
 `
 
-// unitUnprivileged is for services of a user of their own.
+// unitUnprivileged is for services of a user of their own. @chown, which is among
+// the privileged calls, is how a user gives a socket to a group that it is in.
 const unitUnprivileged = `ProtectKernelTunables=yes
 CapabilityBoundingSet=
 AmbientCapabilities=
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
+SystemCallFilter=@chown
 SystemCallErrorNumber=EPERM
 `
 
