@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/eventlog"
 	"golang.org/x/sys/windows/svc/mgr"
+
+	"openped/internal/localsock"
+	"openped/internal/rundir"
 )
 
 const onWindows = true
@@ -88,7 +91,19 @@ func why(_ context.Context, st State, asked error) string {
 	return "it said nothing; see the event log, source " + st.Name
 }
 
-func prepare(context.Context, Spec) (undo func(), err error) { return func() {}, nil }
+// prepare makes the service's folders, with access lists, and the group of those
+// who may ask it.
+func prepare(_ context.Context, s Spec) (undo func(), err error) {
+	undo = func() {}
+	d, err := rundir.Service(s.Name)
+	if err == nil {
+		err = d.Make()
+	}
+	if err == nil {
+		err = addGroup(localsock.WindowsGroup, "May ask the services of the Open Remote PED how they stand")
+	}
+	return undo, err
+}
 
 // finish does what kardianos does not: a service that ends with an error is
 // started again as one that crashes is, and its account can be named in access
