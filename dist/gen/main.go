@@ -3,7 +3,7 @@
 // plans that nfpm follows. scripts/packages runs it:
 //
 //	gen config PROG                         the default configuration file
-//	gen man PAGE.md                         docs/cli/PAGE.md, ready for go-md2man
+//	gen man -md2man PROG PAGE.md            docs/cli/PAGE.md as a page of the manual
 //	gen completion bash|zsh|fish PROG       the shell's completion
 //	gen notices [-goos OS] [-goarch ARCH] [-usb] PROG…
 //	                                        the licences of all that is linked

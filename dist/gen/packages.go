@@ -10,12 +10,12 @@ type pack struct {
 	enable   bool // the service starts with the machine
 	summary  string
 	text     []string // the paragraphs of the description
-	extra    []file   // what no other package has
+	extra    []copied // what no other package has
 	suggests []string
 }
 
-// file is something that stands in the sources and is packed as it is.
-type file struct{ from, to string }
+// copied is something that stands in the sources and is packed as it is.
+type copied struct{ from, to string }
 
 var packs = []pack{
 	{
@@ -26,7 +26,7 @@ var packs = []pack{
 				"host at a time. It carries what HSM and PED say to each other and cannot read it.",
 			"With it comes the udev rule that lets services and people use PEDs on a USB cable.",
 		},
-		extra:    []file{{"dist/udev/70-openped.rules", "/usr/lib/udev/rules.d/70-openped.rules"}},
+		extra:    []copied{{"dist/udev/70-openped.rules", "/usr/lib/udev/rules.d/70-openped.rules"}},
 		suggests: []string{"openped-softped"},
 	},
 	{
@@ -37,7 +37,7 @@ var packs = []pack{
 				"PEDserver, keeps the audit log, and serves local programs.",
 			"hsmcm is the administrator's console: it connects PEDs, initialises HSMs and logs roles in.",
 		},
-		extra: []file{
+		extra: []copied{
 			{"dist/examples/Chrystoki.conf", docDir + "openped-pedclient/examples/Chrystoki.conf"},
 			{"dist/examples/local-ped.conf", docDir + "openped-pedclient/examples/local-ped.conf"},
 			{"dist/udev/70-openped.rules", docDir + "openped-pedclient/examples/70-openped.rules"},
@@ -51,7 +51,7 @@ var packs = []pack{
 				"and training, and says so on its display; its PED keys are files.",
 			"A PEDserver on the same computer plugs in to its socket, or it is a USB device, over USB/IP or of a small Linux board.",
 		},
-		extra:    []file{{"docs/guide-usb-board.md", docDir + "openped-softped/guide-usb-board.md"}},
+		extra:    []copied{{"docs/guide-usb-board.md", docDir + "openped-softped/guide-usb-board.md"}},
 		suggests: []string{"openped-pedserver"},
 	},
 }

@@ -8,31 +8,32 @@ import (
 
 // plan is what nfpm reads: its YAML, of which JSON is a part.
 type plan struct {
-	Name          string               `json:"name"`
-	Arch          string               `json:"arch"`
-	Platform      string               `json:"platform"`
-	Version       string               `json:"version"`
-	VersionSchema string               `json:"version_schema"`
-	Section       string               `json:"section"`
-	Priority      string               `json:"priority"`
-	Maintainer    string               `json:"maintainer"`
-	Description   string               `json:"description"`
-	Vendor        string               `json:"vendor"`
-	License       string               `json:"license"`
-	MTime         string               `json:"mtime"`
-	Globbing      bool                 `json:"disable_globbing"`
-	Contents      []content            `json:"contents"`
-	Overrides     map[string]overrides `json:"overrides"`
-	Deb           deb                  `json:"deb"`
-	RPM           rpm                  `json:"rpm"`
+	Name          string            `json:"name"`
+	Arch          string            `json:"arch"`
+	Platform      string            `json:"platform"`
+	Version       string            `json:"version"`
+	VersionSchema string            `json:"version_schema"`
+	Section       string            `json:"section"`
+	Priority      string            `json:"priority"`
+	Maintainer    string            `json:"maintainer"`
+	Description   string            `json:"description"`
+	Vendor        string            `json:"vendor"`
+	License       string            `json:"license,omitempty"`
+	MTime         string            `json:"mtime"`
+	Globbing      bool              `json:"disable_globbing"`
+	Contents      []content         `json:"contents"`
+	Depends       []string          `json:"depends"`
+	Suggests      []string          `json:"suggests,omitempty"`
+	Scripts       map[string]string `json:"scripts"`
+	Deb           deb               `json:"deb"`
+	RPM           rpm               `json:"rpm"`
 }
 
 type content struct {
-	Src      string   `json:"src"`
-	Dst      string   `json:"dst"`
-	Type     string   `json:"type,omitempty"`
-	Packager string   `json:"packager,omitempty"`
-	Info     fileInfo `json:"file_info"`
+	Src  string   `json:"src"`
+	Dst  string   `json:"dst"`
+	Type string   `json:"type,omitempty"`
+	Info fileInfo `json:"file_info"`
 }
 
 type fileInfo struct {
@@ -40,12 +41,6 @@ type fileInfo struct {
 	Group string `json:"group"`
 	Mode  int    `json:"mode"`
 	MTime string `json:"mtime"`
-}
-
-type overrides struct {
-	Depends  []string          `json:"depends,omitempty"`
-	Suggests []string          `json:"suggests,omitempty"`
-	Scripts  map[string]string `json:"scripts,omitempty"`
 }
 
 type deb struct {
@@ -62,20 +57,36 @@ type rpm struct {
 
 const nfpmTime = "2006-01-02T15:04:05Z07:00"
 
-// plan is the package without its files.
-func (s *stage) plan(p *pack, n needs) *plan {
-	return &plan{
+// formats are the two kinds of packages.
+var formats = []string{"deb", "rpm"}
+
+// plan is the package in one format without its files.
+func (s *stage) plan(p *pack, n needs, format string) *plan {
+	l := &plan{
 		Name: p.name, Arch: s.arch, Platform: "linux", Version: s.version, VersionSchema: "none",
 		Section: "admin", Priority: "optional", Maintainer: s.maintainer, Vendor: "openped",
-		Description: p.summary + "\n" + strings.Join(p.text, "\n\n"),
-		License:     "unstated", MTime: s.at.Format(nfpmTime), Globbing: true,
-		Overrides: map[string]overrides{
-			"deb": {Depends: n.deb, Suggests: p.suggests},
-			"rpm": {Depends: n.rpm, Suggests: p.suggests},
-		},
+		Description: p.summary + "\n" + p.description(), MTime: s.at.Format(nfpmTime), Globbing: true,
+		Depends: n.deb, Suggests: p.suggests, Scripts: map[string]string{},
 		Deb: deb{Compression: "xz", Fields: map[string]string{"Source": "openped"}},
 		RPM: rpm{BuildHost: "localhost", Summary: p.summary, Compression: "xz", Group: "System Environment/Daemons"},
 	}
+	if format == "rpm" {
+		// RPM wants a word for it. What is true stands in the file copyright.
+		l.Depends, l.License, l.Description = n.rpm, "unstated", p.description()
+	}
+	return l
+}
+
+// description is the paragraphs in lines as both formats show them.
+func (p *pack) description() string {
+	var lines []string
+	for i, t := range p.text {
+		if i > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, wrap(t, 76)...)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // add puts a file into the plan, in the order of names.

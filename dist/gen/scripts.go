@@ -14,21 +14,15 @@ var events = map[string]map[string][]string{
 
 // scripts puts the maintainer scripts together: who the package is, then the
 // functions that all share, then what this event does.
-func (s *stage) scripts(p *pack, plan *plan) error {
-	for format, list := range events {
-		paths := map[string]string{}
-		for event, parts := range list {
-			text, err := s.script(p, parts)
-			if err != nil {
-				return err
-			}
-			if paths[event], err = s.write(p.name+"/scripts/"+format+"."+event, []byte(text)); err != nil {
-				return err
-			}
+func (s *stage) scripts(p *pack, format string, l *plan) error {
+	for event, parts := range events[format] {
+		text, err := s.script(p, parts)
+		if err != nil {
+			return err
 		}
-		o := plan.Overrides[format]
-		o.Scripts = paths
-		plan.Overrides[format] = o
+		if l.Scripts[event], err = s.write(p.name+"/"+format+"/"+event, []byte(text)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

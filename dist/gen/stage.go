@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,20 +68,15 @@ func epoch() (time.Time, error) {
 	return time.Unix(n, 0).UTC(), nil
 }
 
-// pack makes the files of a package and its plan, PKG.json.
+// pack makes the files of a package and its plans, PKG.deb.json and PKG.rpm.json.
 func (s *stage) pack(p *pack) error {
 	n, err := s.needs(p)
 	if err != nil {
 		return err
 	}
-	plan := s.plan(p, n)
-	for _, prog := range p.programs() {
-		plan.add("/usr/bin/"+prog, filepath.Join(s.bin, prog), 0o755, "")
-	}
-	plan.add("/usr/lib/systemd/system/"+p.prog+".service", s.source("dist/systemd/"+p.prog+".service"), 0o644, "")
-	plan.add("/usr/lib/sysusers.d/"+p.name+".conf", s.source("dist/sysusers/"+p.name+".conf"), 0o644, "")
-	for _, f := range p.extra {
-		plan.add(f.to, s.source(f.from), 0o644, "")
+	parts, err := notices(build{goos: "linux", goarch: s.arch, usb: n.usb}, p.programs())
+	if err != nil {
+		return err
 	}
 	made := map[string][]byte{}
 	if p.conf != "" {
@@ -89,14 +85,49 @@ func (s *stage) pack(p *pack) error {
 	if err := s.manuals(p, made); err != nil {
 		return err
 	}
-	if err := s.completions(p, made); err != nil {
+	if err := s.changes(p, made); err != nil {
 		return err
 	}
-	if err := s.documents(p, n, made); err != nil {
+	for _, format := range formats {
+		l := s.plan(p, n, format)
+		if err := s.fill(p, l, format, made, parts); err != nil {
+			return err
+		}
+		b, err := json.MarshalIndent(l, "", " ")
+		if err != nil {
+			return err
+		}
+		if _, err := s.write(p.name+"."+format+".json", b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill puts the files into a plan: the programs, what stands in the sources, what
+// was made, and what only this format has.
+func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, parts []part) error {
+	for _, prog := range p.programs() {
+		l.add("/usr/bin/"+prog, filepath.Join(s.bin, prog), 0o755, "")
+	}
+	for _, f := range append([]copied{
+		{"dist/systemd/" + p.prog + ".service", "/usr/lib/systemd/system/" + p.prog + ".service"},
+		{"dist/sysusers/" + p.name + ".conf", "/usr/lib/sysusers.d/" + p.name + ".conf"},
+		{"docs/guide-install.md", docDir + p.name + "/guide-install.md"},
+	}, p.extra...) {
+		l.add(f.to, s.source(f.from), 0o644, "")
+	}
+	all := maps.Clone(made)
+	completions(p, format, all)
+	var err error
+	if all[docDir+p.name+"/copyright"], err = copyright(p, parts, format); err != nil {
 		return err
 	}
-	for to, b := range made {
-		from, err := s.write(p.name+to, b)
+	if format == "deb" {
+		all["/usr/share/lintian/overrides/"+p.name] = []byte(lintianOverrides(p))
+	}
+	for to, b := range all {
+		from, err := s.write(p.name+"/"+format+"/root"+to, b)
 		if err != nil {
 			return err
 		}
@@ -104,17 +135,9 @@ func (s *stage) pack(p *pack) error {
 		if strings.HasPrefix(to, "/etc/") {
 			kind = "config|noreplace"
 		}
-		plan.add(to, from, 0o644, kind)
+		l.add(to, from, 0o644, kind)
 	}
-	if err := s.scripts(p, plan); err != nil {
-		return err
-	}
-	b, err := json.MarshalIndent(plan, "", " ")
-	if err != nil {
-		return err
-	}
-	_, err = s.write(p.name+".json", b)
-	return err
+	return s.scripts(p, format, l)
 }
 
 func (s *stage) source(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }
@@ -137,20 +160,11 @@ func packed(b []byte) []byte {
 	return out.Bytes()
 }
 
-// pages are the manual's pages that go with a program.
-func pages(p *pack) (list []page) {
-	for _, prog := range p.programs() {
-		list = append(list, manual[prog])
-	}
-	return list
-}
-
 func (s *stage) manuals(p *pack, made map[string][]byte) error {
-	list := pages(p)
-	if p.conf != "" {
-		list = append(list, codesPage(p.name))
-	}
-	for _, m := range list {
+	for _, m := range manual {
+		if m.pkg != p.name {
+			continue
+		}
 		text, err := s.man(m)
 		if err != nil {
 			return err
@@ -172,5 +186,5 @@ func (s *stage) man(m page) ([]byte, error) {
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("go-md2man: %w: %s", err, stderr.String())
 	}
-	return out.Bytes(), nil
+	return []byte(finish(out.String())), nil
 }
