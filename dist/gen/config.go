@@ -40,16 +40,18 @@ func endings(text, goos string) string {
 // stands there.
 func defaultConfig(p *daemon.Program) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `# Settings of %[1]s. Each stands here with its default: take the "#" before it
-# away to change it, or say
+	fmt.Fprintf(&b, `# Settings of %[1]s. Each stands here with its default: to change one take
+# away the "#" before it, or say
 #
 #   %[1]s -mode config -set -port 1600
 #
-# which changes this file, and tells a running %[1]s. "%[1]s -mode config -show"
-# lists what counts and where it comes from; the manual is %[1]s(8).
+# which changes this file and tells a running %[1]s. What counts, and where
+# it comes from, is listed by %[1]s -mode config -show. The manual is
+# %[1]s(8).
 #
-# A setting marked (live) is taken at a reload, others at the next start. Several
-# values have commas between them. A relative path begins at this file's folder.
+# Settings marked (live) are taken at a reload, others at the next start.
+# Several values have commas between them. Relative paths begin at this file's
+# folder.
 
 %[2]s = {
 `, p.Name, p.Sections[0])
@@ -60,7 +62,11 @@ func defaultConfig(p *daemon.Program) string {
 		for _, line := range wrap(describe(s), 74) {
 			fmt.Fprintf(&b, "   # %s\n", line)
 		}
-		fmt.Fprintf(&b, "   #%s = %s;\n\n", s.Key, s.Default)
+		def := s.Default
+		if def == "" && s.Kind == setting.Switch {
+			def = "0"
+		}
+		fmt.Fprintf(&b, "   #%s = %s;\n\n", s.Key, def)
 	}
 	b.WriteString("}\n")
 	return strings.ReplaceAll(strings.ReplaceAll(b.String(), "\n\n}", "\n}"), "-set -port 1600", "-set "+example(p))

@@ -4,6 +4,7 @@ case $1 in
 esac
 
 users
+folder
 rules
 
 # deb-systemd-helper remembers what the administrator has chosen, and needs no

@@ -27,6 +27,16 @@ users() {
   fi
 }
 
+# folder: the service's own, with its keys and HSMs. systemd makes it too, but only
+# at the first start, and an HSM is made before.
+folder() {
+  own=/var/lib/openped/$PROG
+  if [ -e "$own" ] || [ -L "$own" ]; then return 0; fi
+  mkdir -p /var/lib/openped
+  if mkdir -m 0700 "$own" && chown "$PROG:$PROG" "$own" 2>/dev/null; then return 0; fi
+  rmdir "$own" 2>/dev/null || : # without its user systemd is to make it
+}
+
 # rules: udev takes the rule for PEDs, and asks it about those that are plugged in.
 rules() {
   [ -e /usr/lib/udev/rules.d/70-openped.rules ] && [ -S /run/udev/control ] && have udevadm || return 0

@@ -1,4 +1,5 @@
 users
+folder
 rules
 if [ "$1" -le 1 ] && [ "$ENABLE" = yes ] && have systemctl; then systemctl --no-reload enable "$UNIT" >/dev/null 2>&1 || :; fi
 reload
