@@ -16,7 +16,7 @@ COMMANDS := pedserver pedclient softped hsmcm
 HOSTILE := Hostile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race hostile crash flood faults test-usb test-usb-full imports fuzz vectors bench scale lint cross clean
+.PHONY: help setup build demo test race hostile crash flood faults test-usb test-usb-full imports fuzz vectors bench scale lint cross packages test-packages clean
 
 help:   ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,5 +86,11 @@ cross: setup   ## what we ship must build for Linux and Windows, with and withou
 	CGO_ENABLED=0 GOOS=windows $(GO) vet ./...
 	@scripts/cross-usb
 
+packages:   ## .deb and .rpm for amd64 and arm64 in out/packages; ARCHS, FORMATS, VERSION, USB=0
+	@scripts/packages
+
+test-packages:   ## builds them twice, compares, looks into each, installs and removes them
+	@scripts/test-packages
+
 clean:   ## what was built
-	rm -rf bin
+	rm -rf bin out

@@ -142,23 +142,7 @@ func (c *command) parse(args []string, slot int) (*options, error) {
 		return f
 	}
 	set := new(cmdline.Set)
-	for _, f := range []*cmdline.Flag{
-		{Name: "slot", Value: "N", Set: cmdline.Int(&o.slot, 0, maxSlot)},
-		{Name: "id", Value: "PED ID", Set: cmdline.Int(&o.id, 1, maxPEDID)},
-		{Name: "pedserver", Value: "name", Set: cmdline.String(&o.server)},
-		{Name: "ip", Value: "host", Set: cmdline.String(&o.ip)},
-		{Name: "port", Value: "port", Set: cmdline.Port(&o.port)},
-		{Name: "tls", Set: cmdline.Switch(&o.tls)},
-		{Name: "local", Set: cmdline.Switch(&o.local)},
-		{Name: "peddevice", Value: "device", Set: device(&o.device)},
-		{Name: "label", Aliases: []string{"l"}, Value: "label", Set: label(&o.label)},
-		{Name: "name", Aliases: []string{"n"}, Value: "role", Set: cmdline.String(&o.role)},
-		{Name: "force", Aliases: []string{"f"}, Set: cmdline.Switch(&o.force)},
-		{Name: "from", Value: "record", Set: cmdline.Int(&o.from, 0, math.MaxInt32)},
-		{Name: "limit", Value: "count", Set: cmdline.Int(&o.limit, 1, math.MaxInt32)},
-		{Name: "last", Value: "record:hash", Set: recordFlag(&o.known)},
-		{Name: "password", Aliases: []string{"pwd"}, Set: func(string) error { return nil }}, // taken above; here for "did you mean"
-	} {
+	for _, f := range o.flags() {
 		if c.takes(f.Name) {
 			set.Add(flag(f))
 		}
@@ -176,6 +160,27 @@ func (c *command) parse(args []string, slot int) (*options, error) {
 		}
 	}
 	return o, nil
+}
+
+// flags is every flag of every command, which set what they say in o.
+func (o *options) flags() []*cmdline.Flag {
+	return []*cmdline.Flag{
+		{Name: "slot", Value: "N", Set: cmdline.Int(&o.slot, 0, maxSlot)},
+		{Name: "id", Value: "PED ID", Set: cmdline.Int(&o.id, 1, maxPEDID)},
+		{Name: "pedserver", Value: "name", Set: cmdline.String(&o.server)},
+		{Name: "ip", Value: "host", Set: cmdline.String(&o.ip)},
+		{Name: "port", Value: "port", Set: cmdline.Port(&o.port)},
+		{Name: "tls", Set: cmdline.Switch(&o.tls)},
+		{Name: "local", Set: cmdline.Switch(&o.local)},
+		{Name: "peddevice", Value: "device", Set: device(&o.device)},
+		{Name: "label", Aliases: []string{"l"}, Value: "label", Set: label(&o.label)},
+		{Name: "name", Aliases: []string{"n"}, Value: "role", Set: cmdline.String(&o.role)},
+		{Name: "force", Aliases: []string{"f"}, Set: cmdline.Switch(&o.force)},
+		{Name: "from", Value: "record", Set: cmdline.Int(&o.from, 0, math.MaxInt32)},
+		{Name: "limit", Value: "count", Set: cmdline.Int(&o.limit, 1, math.MaxInt32)},
+		{Name: "last", Value: "record:hash", Set: recordFlag(&o.known)},
+		{Name: "password", Aliases: []string{"pwd"}, Set: func(string) error { return nil }}, // taken above; here for "did you mean"
+	}
 }
 
 func (c *command) takes(flag string) bool {

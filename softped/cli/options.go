@@ -54,30 +54,7 @@ func readFlags(args []string, out io.Writer) (*options, error) {
 	o := &options{firmware: softped.DefaultFirmware, face: "tty", mode: protocol.PEDModeRemote, levels: logs.DefaultLevels}
 	var help, version bool
 	set := new(cmdline.Set)
-	set.Add(
-		&cmdline.Flag{Name: "listen", Value: "unix:path", Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
-		&cmdline.Flag{Name: "usbip", Value: "address:port", Usage: "offer the PED to usbip programs (port 3240 if none is given)", Set: o.usb.setAddress},
-		&cmdline.Flag{Name: "usbipallow", Value: "addresses", Usage: "who may come when -usbip is not loopback: addresses and networks", Many: true, Set: o.usb.addAllowed},
-		&cmdline.Flag{Name: "vhci", Usage: "plug the PED in to this computer's virtual USB (Linux, root)", Set: cmdline.Switch(&o.usb.vhci)},
-		&cmdline.Flag{Name: "gadget", Value: "controller", Usage: "be a USB device at this device controller (Linux, root)", Set: o.usb.setController},
-		&cmdline.Flag{Name: "usbid", Value: "vvvv:pppp", Usage: "USB vendor and product id to have (default 1209:0001)", Set: o.usb.setIDs},
-		&cmdline.Flag{Name: "keys", Value: "folder", Usage: "folder of PED keys", Set: cmdline.String(&o.keys)},
-		&cmdline.Flag{Name: "state", Value: "file", Usage: "what the PED remembers: roots, counters", Set: cmdline.String(&o.state)},
-		&cmdline.Flag{Name: "root", Value: "file", Usage: "origin root to know (PEM), repeatable", Many: true, Set: cmdline.Strings(&o.roots)},
-		&cmdline.Flag{Name: "newkeys", Aliases: []string{"blank"}, Value: "name,name…", Usage: "make blank PED keys of these names where missing, repeatable", Many: true, Set: o.addKeys},
-		&cmdline.Flag{Name: "firmware", Value: "version", Usage: "firmware version to be (default " + softped.DefaultFirmware + ")", Set: cmdline.String(&o.firmware)},
-		&cmdline.Flag{Name: "serial", Value: "text", Usage: "serial number to have (default: made at the first start)", Set: cmdline.String(&o.serial)},
-		&cmdline.Flag{Name: "face", Value: "tty|script|none", Usage: "how it is operated (default tty)", Set: oneOf(&o.face, "tty", "script", "none")},
-		&cmdline.Flag{Name: "control", Value: "unix:path", Usage: "socket that takes script lines as well", Set: socket(&o.control)},
-		&cmdline.Flag{Name: "echo", Usage: "script face: print every screen", Set: cmdline.Switch(&o.echo)},
-		&cmdline.Flag{Name: "mode", Value: "remote|local|pair", Usage: "mode to start in (default remote)", Set: o.setMode},
-		&cmdline.Flag{Name: "actiontime", Value: "seconds", Usage: "time for one step of the session dialogue (default 200)", Set: cmdline.Seconds(&o.action, 1, 3600)},
-		&cmdline.Flag{Name: "keycost", Value: "light", Usage: "weak PIN protection of new PED keys: for tests only", Set: o.setCost},
-		&cmdline.Flag{Name: "instance", Value: "service", Usage: "be the service of this name, in its folders", Set: o.setInstance},
-		&cmdline.Flag{Name: "help", Aliases: []string{"h"}, Usage: "print this", Set: cmdline.Switch(&help)},
-		&cmdline.Flag{Name: "version", Usage: "print the version", Set: cmdline.Switch(&version)},
-	)
-	set.Add(logs.Flags(&o.logPath, &o.levels)...)
+	set.Add(o.flags(&help, &version)...)
 	rest, err := set.Parse(args)
 	switch {
 	case err != nil:
@@ -96,6 +73,36 @@ func readFlags(args []string, out io.Writer) (*options, error) {
 	}
 	return o, nil
 }
+
+// flags is every flag, which set what they say in o.
+func (o *options) flags(help, version *bool) []*cmdline.Flag {
+	return append([]*cmdline.Flag{
+		{Name: "listen", Value: "unix:path", Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
+		{Name: "usbip", Value: "address:port", Usage: "offer the PED to usbip programs (port 3240 if none is given)", Set: o.usb.setAddress},
+		{Name: "usbipallow", Value: "addresses", Usage: "who may come when -usbip is not loopback: addresses and networks", Many: true, Set: o.usb.addAllowed},
+		{Name: "vhci", Usage: "plug the PED in to this computer's virtual USB (Linux, root)", Set: cmdline.Switch(&o.usb.vhci)},
+		{Name: "gadget", Value: "controller", Usage: "be a USB device at this device controller (Linux, root)", Set: o.usb.setController},
+		{Name: "usbid", Value: "vvvv:pppp", Usage: "USB vendor and product id to have (default 1209:0001)", Set: o.usb.setIDs},
+		{Name: "keys", Value: "folder", Usage: "folder of PED keys", Set: cmdline.String(&o.keys)},
+		{Name: "state", Value: "file", Usage: "what the PED remembers: roots, counters", Set: cmdline.String(&o.state)},
+		{Name: "root", Value: "file", Usage: "origin root to know (PEM), repeatable", Many: true, Set: cmdline.Strings(&o.roots)},
+		{Name: "newkeys", Aliases: []string{"blank"}, Value: "name,name…", Usage: "make blank PED keys of these names where missing, repeatable", Many: true, Set: o.addKeys},
+		{Name: "firmware", Value: "version", Usage: "firmware version to be (default " + softped.DefaultFirmware + ")", Set: cmdline.String(&o.firmware)},
+		{Name: "serial", Value: "text", Usage: "serial number to have (default: made at the first start)", Set: cmdline.String(&o.serial)},
+		{Name: "face", Value: "tty|script|none", Usage: "how it is operated (default tty)", Set: oneOf(&o.face, "tty", "script", "none")},
+		{Name: "control", Value: "unix:path", Usage: "socket that takes script lines as well", Set: socket(&o.control)},
+		{Name: "echo", Usage: "script face: print every screen", Set: cmdline.Switch(&o.echo)},
+		{Name: "mode", Value: "remote|local|pair", Usage: "mode to start in (default remote)", Set: o.setMode},
+		{Name: "actiontime", Value: "seconds", Usage: "time for one step of the session dialogue (default 200)", Set: cmdline.Seconds(&o.action, 1, 3600)},
+		{Name: "keycost", Value: "light", Usage: "weak PIN protection of new PED keys: for tests only", Set: o.setCost},
+		{Name: "instance", Value: "service", Usage: "be the service of this name, in its folders", Set: o.setInstance},
+		{Name: "help", Aliases: []string{"h"}, Usage: "print this", Set: cmdline.Switch(help)},
+		{Name: "version", Usage: "print the version", Set: cmdline.Switch(version)},
+	}, logs.Flags(&o.logPath, &o.levels)...)
+}
+
+// Flags lists the flags for those who write about them.
+func Flags() []*cmdline.Flag { return new(options).flags(new(bool), new(bool)) }
 
 // defaults fills in the paths that were not given.
 func (o *options) defaults() error {

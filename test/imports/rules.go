@@ -144,6 +144,7 @@ func Check(g Graph) []string {
 // tiers from the top down. A package belongs to the first pattern that takes
 // it; usbped/libusb must stand before usbped.
 var tiers = [][]string{
+	{"./dist/..."},
 	{"./cmd/..."},
 	{"./pedserver/...", "./pedclient/...", "./hsmcm/...", "./softped/..."},
 	{"./hsm/...", "./usbped/libusb"},

@@ -1,7 +1,6 @@
 package packages
 
 import (
-	"flag"
 	"os"
 	"testing"
 
@@ -11,8 +10,6 @@ import (
 	softped "openped/softped/cli"
 )
 
-var update = flag.Bool("update", false, "write the golden files instead of comparing them")
-
 // TestUnits: the definitions that packages bring are those that the programs make
 // themselves with -service install.
 func TestUnits(t *testing.T) {
@@ -21,15 +18,15 @@ func TestUnits(t *testing.T) {
 		if err := s.Check(); err != nil {
 			t.Error(err)
 		}
-		golden(t, "../../dist/systemd/"+k.Program+".service", s.Unit())
-		golden(t, "../../dist/sysusers/openped-"+k.Program+".conf", s.Sysusers())
+		definition(t, "../../dist/systemd/"+k.Program+".service", s.Unit())
+		definition(t, "../../dist/sysusers/openped-"+k.Program+".conf", s.Sysusers())
 		s.Path = "/usr/local/bin/" + k.Program
-		golden(t, "../../dist/launchd/"+service.Label(k.Program)+".plist", s.Plist())
+		definition(t, "../../dist/launchd/"+service.Label(k.Program)+".plist", s.Plist())
 	}
 }
 
-// golden compares a file with what it should be.
-func golden(t *testing.T, path, want string) {
+// definition compares a file with what it should be.
+func definition(t *testing.T, path, want string) {
 	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {

@@ -1,0 +1,2 @@
+reload
+if [ "$1" -eq 0 ]; then kept; fi
