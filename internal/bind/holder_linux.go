@@ -32,7 +32,7 @@ type listening struct {
 func holder(ctx context.Context, a netip.Addr, port int) string {
 	ctx, cancel := context.WithTimeout(ctx, holderTime)
 	defer cancel()
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		s, ok := listener(table, a, port)
 		if !ok {
 			continue

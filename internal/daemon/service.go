@@ -52,17 +52,17 @@ func (c *Call) begun(st service.State, err error) error {
 
 func (c *Call) startService() error {
 	c.launched("")
-	return c.begun(service.Start(c.ctx, c.Dirs.Service))
+	return c.begun(service.Start(c.ctx, c.Program.Name, c.Dirs.Service))
 }
 
 func (c *Call) restartService() error {
 	c.launched("")
-	return c.begun(service.Restart(c.ctx, c.Dirs.Service))
+	return c.begun(service.Restart(c.ctx, c.Program.Name, c.Dirs.Service))
 }
 
 func (c *Call) stopServiceCommand() error {
 	c.launched("")
-	if err := service.Stop(c.ctx, c.Dirs.Service); err != nil {
+	if err := service.Stop(c.ctx, c.Program.Name, c.Dirs.Service); err != nil {
 		return service.Explain(err, c.Program.Name)
 	}
 	fmt.Fprintf(c.Stdout, "Service %s stopped.\n", c.Dirs.Service)
@@ -72,7 +72,7 @@ func (c *Call) stopServiceCommand() error {
 // uninstallService takes the service away, and says what stays.
 func (c *Call) uninstallService() error {
 	c.launched("")
-	if err := service.Uninstall(c.ctx, c.Dirs.Service); err != nil {
+	if err := service.Uninstall(c.ctx, c.Program.Name, c.Dirs.Service); err != nil {
 		return service.Explain(err, c.Program.Name)
 	}
 	fmt.Fprintf(c.Stdout, "Service %s stopped and removed.\n", c.Dirs.Service)
@@ -94,7 +94,7 @@ func (c *Call) stopManaged() (managed bool, err error) {
 	if err != nil || !st.Installed || !st.Alive() {
 		return false, nil // started by hand, or not at all
 	}
-	if err := service.Stop(c.ctx, st.Name); err != nil {
+	if err := service.Stop(c.ctx, c.Program.Name, st.Name); err != nil {
 		return true, service.Explain(err, c.Program.Name)
 	}
 	return true, nil

@@ -27,7 +27,7 @@ func InstallAndStart(ctx context.Context, out io.Writer, s Spec) error {
 		return Explain(err, s.Program)
 	}
 	fmt.Fprintf(out, "Service %s installed; it starts with this computer.\n", s.Name)
-	st, err := Start(ctx, s.Name)
+	st, err := Start(ctx, s.Program, s.Name)
 	return st.Begun(out, s.Program, err)
 }
 
@@ -103,6 +103,8 @@ func Explain(err error, program string) error {
 		e.RC, e.Hint = rc.AccessDenied, "run it as root, or as an administrator"
 	case errors.Is(err, ErrNotInstalled):
 		e.Code, e.RC, e.Hint = cmdline.ExitNotRunning, rc.NotRunning, installHint(program)
+	case errors.Is(err, ErrForeign):
+		e.RC, e.Hint = rc.InUse, "manage it with that program, or choose another -name"
 	case errors.Is(err, ErrInstalled):
 		e.RC, e.Hint = rc.Exists, "choose another -name, or take that one away with -service uninstall"
 	case errors.Is(err, ErrNoManager):

@@ -16,6 +16,7 @@ const (
 	actionTime = 40 * time.Second
 	queryTime  = 10 * time.Second
 	settleTime = 100 * time.Millisecond // between two looks at a service that starts
+	wordTime   = 4 * time.Second        // for a service that did not start to say why: its next try may have begun
 )
 
 // program is what kardianos wants to run; our services run by themselves.
@@ -72,15 +73,15 @@ func Install(ctx context.Context, s Spec) error {
 }
 
 // Uninstall stops the service and takes its definition away. State and logs stay.
-func Uninstall(ctx context.Context, name string) error {
-	m, _, err := installed(ctx, name)
+func Uninstall(ctx context.Context, program, name string) error {
+	m, _, err := installed(ctx, program, name)
 	if err != nil {
 		return err
 	}
 	if err := removable(ctx, name); err != nil {
 		return err
 	}
-	if err := Stop(ctx, name); err != nil {
+	if err := Stop(ctx, program, name); err != nil {
 		return err
 	}
 	if err := within(ctx, m.Uninstall); err != nil {
@@ -92,45 +93,29 @@ func Uninstall(ctx context.Context, name string) error {
 
 // Start starts the service and returns when it serves. Otherwise the error is a
 // *StartError, with the service's own words.
-func Start(ctx context.Context, name string) (State, error) {
-	return begin(ctx, name, service.Service.Start)
-}
-
-// Restart ends the service if it runs, and starts it as Start does.
-func Restart(ctx context.Context, name string) (State, error) {
-	_, st, err := installed(ctx, name)
-	if err == nil && st.Phase == Running {
-		err = Stop(ctx, name)
-	}
-	if err != nil {
-		return st, err
-	}
-	return Start(ctx, name)
-}
-
-func begin(ctx context.Context, name string, action func(service.Service) error) (State, error) {
-	m, _, err := installed(ctx, name)
+func Start(ctx context.Context, program, name string) (State, error) {
+	m, _, err := installed(ctx, program, name)
 	if err != nil {
 		return State{}, err
 	}
 	unsay(name)
-	asked := within(ctx, func() error { return action(m) })
+	asked := within(ctx, m.Start)
 	ctx, cancel := context.WithTimeout(ctx, actionTime)
 	defer cancel()
+	words := time.Now().Add(wordTime)
 	for {
 		st, err := Query(ctx, name)
 		if err != nil {
 			return st, err
 		}
-		ready, said := serving(st)
-		switch {
+		failed := asked != nil || !st.Alive() || st.Phase == Retrying
+		switch ready, cause := serving(st); {
 		case ready:
 			return st, nil
-		case asked != nil || said != "" || !st.Alive() || st.Phase == Retrying:
-			if said == "" {
-				said = why(ctx, st, asked)
-			}
-			return st, &StartError{Name: name, Cause: said, State: st}
+		case cause != "":
+			return st, &StartError{Name: name, Cause: cause, State: st}
+		case failed && time.Now().After(words):
+			return st, &StartError{Name: name, Cause: why(ctx, st, asked), State: st}
 		}
 		select {
 		case <-time.After(settleTime):
@@ -140,10 +125,18 @@ func begin(ctx context.Context, name string, action func(service.Service) error)
 	}
 }
 
+// Restart ends the service if it runs, and starts it as Start does.
+func Restart(ctx context.Context, program, name string) (State, error) {
+	if err := Stop(ctx, program, name); err != nil {
+		return State{}, err
+	}
+	return Start(ctx, program, name)
+}
+
 // Stop ends the service and waits until it is gone; one that does not run is none
 // to wait for.
-func Stop(ctx context.Context, name string) error {
-	m, st, err := installed(ctx, name)
+func Stop(ctx context.Context, program, name string) error {
+	m, st, err := installed(ctx, program, name)
 	if err != nil {
 		return err
 	}
@@ -158,8 +151,9 @@ func Stop(ctx context.Context, name string) error {
 	return nil
 }
 
-// installed returns a service that is there, to somebody who may manage it.
-func installed(ctx context.Context, name string) (service.Service, State, error) {
+// installed returns a service of the program that is there, to somebody who may
+// manage it.
+func installed(ctx context.Context, program, name string) (service.Service, State, error) {
 	if err := rundir.CheckServiceName(name); err != nil {
 		return nil, State{}, err
 	}
@@ -169,6 +163,9 @@ func installed(ctx context.Context, name string) (service.Service, State, error)
 	}
 	if !st.Installed {
 		return nil, st, fmt.Errorf("service %s %w", name, ErrNotInstalled)
+	}
+	if st.Program != "" && st.Program != program {
+		return nil, st, fmt.Errorf("service %s %w: %s", name, ErrForeign, st.Program)
 	}
 	if !rundir.Privileged() {
 		return nil, st, ErrRights

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -76,6 +77,9 @@ func readShow(name, out string) State {
 	_, argv, _ := strings.Cut(v["ExecStart"], "argv[]=")
 	argv, _, _ = strings.Cut(argv, " ; ")
 	words := strings.Fields(argv)
+	if len(words) > 0 {
+		st.Program = path.Base(words[0])
+	}
 	for i, w := range words {
 		if w == "-configfile" && i+1 < len(words) {
 			st.ConfigFile = words[i+1]
@@ -125,10 +129,10 @@ func why(ctx context.Context, st State, asked error) string {
 // prepare makes the user and the groups where they are missing.
 func prepare(ctx context.Context, s Spec) (undo func(), err error) {
 	undo = func() {
-		path := filepath.Join(unitFolder, s.Definition())
-		if b, err := os.ReadFile(path); err == nil && string(b) == s.Unit() {
+		unit := filepath.Join(unitFolder, s.Definition())
+		if b, err := os.ReadFile(unit); err == nil && string(b) == s.Unit() {
 			_, _ = systemctl(context.Background(), "disable", s.Definition())
-			_ = os.Remove(path)
+			_ = os.Remove(unit)
 			_, _ = systemctl(context.Background(), "daemon-reload")
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path"
+	"strings"
 
 	"github.com/kardianos/service"
 
@@ -41,6 +43,12 @@ func Query(_ context.Context, name string) (State, error) {
 		return st, err
 	}
 	st.Installed, st.AtBoot, st.Said = true, true, said(name)
+	if b, err := os.ReadFile(st.Definition); err == nil { // the first argument is the program
+		_, args, _ := strings.Cut(string(b), "<array>")
+		_, args, _ = strings.Cut(args, "<string>")
+		exe, _, _ := strings.Cut(args, "</string>")
+		st.Program = path.Base(exe)
+	}
 	if now == service.StatusRunning {
 		st.Phase = Running
 	}

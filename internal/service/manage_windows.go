@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/windows"
@@ -76,6 +78,9 @@ func Query(_ context.Context, name string) (State, error) {
 	if c, err := s.Config(); err == nil {
 		st.AtBoot, st.Definition = c.StartType == mgr.StartAutomatic, c.BinaryPathName
 		words, _ := windows.DecomposeCommandLine(c.BinaryPathName)
+		if len(words) > 0 {
+			st.Program = strings.TrimSuffix(strings.ToLower(filepath.Base(words[0])), ".exe")
+		}
 		if i := slices.Index(words, "-configfile"); i >= 0 && i+1 < len(words) {
 			st.ConfigFile = words[i+1]
 		}

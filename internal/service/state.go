@@ -21,6 +21,7 @@ const (
 // State is what the service manager knows of a service.
 type State struct {
 	Name       string `json:"name"`
+	Program    string `json:"program"` // that it runs; empty: not known
 	Manager    string `json:"manager"` // "systemd", "Windows", "launchd"
 	Installed  bool   `json:"installed"`
 	Phase      Phase  `json:"phase"`
@@ -43,6 +44,8 @@ var (
 	ErrRights = errors.New("not permitted: services are an administrator's business")
 	// ErrNotInstalled is the error for a service that is not there.
 	ErrNotInstalled = errors.New("is not installed")
+	// ErrForeign is the error for a service of another program.
+	ErrForeign = errors.New("is a service of another program")
 	// ErrInstalled is the error for a name that is taken.
 	ErrInstalled = errors.New("is installed already")
 	// ErrConsole is the error of Run in a process that no service manager started.

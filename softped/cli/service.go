@@ -63,12 +63,12 @@ func runService(args []string, out io.Writer) error {
 	case "install":
 		return installService(ctx, out, name, flags)
 	case "uninstall":
-		if err = service.Uninstall(ctx, name); err == nil {
+		if err = service.Uninstall(ctx, Kind.Program, name); err == nil {
 			d, _ := rundir.Service(name)
 			fmt.Fprintf(out, "Service %s stopped and removed.\nKept, if it was there: %s\n", name, d.Data)
 		}
 	case "stop":
-		if err = service.Stop(ctx, name); err == nil {
+		if err = service.Stop(ctx, Kind.Program, name); err == nil {
 			fmt.Fprintf(out, "Service %s stopped.\n", name)
 		}
 	case "status":
@@ -78,8 +78,8 @@ func runService(args []string, out io.Writer) error {
 			return st.NotRunning(Kind.Program)
 		}
 	default:
-		start := map[string]func(context.Context, string) (service.State, error){"start": service.Start, "restart": service.Restart}[word]
-		st, err := start(ctx, name)
+		start := map[string]func(_ context.Context, program, name string) (service.State, error){"start": service.Start, "restart": service.Restart}[word]
+		st, err := start(ctx, Kind.Program, name)
 		return st.Begun(out, Kind.Program, err)
 	}
 	if err != nil {
