@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"openped/certs"
 	"openped/internal/atomicfile"
 	"openped/internal/cmdline"
+	"openped/internal/localsock"
 	"openped/internal/logs"
 	"openped/internal/rundir"
 	"openped/protocol"
@@ -26,6 +28,8 @@ import (
 
 type options struct {
 	listen, control  string // paths
+	ownFolder        string // that listen is in, if it is the usual one
+	group            string // whose members may plug the PED in too
 	usb              usbOptions
 	keys, state      string
 	roots, blanks    []string
@@ -44,7 +48,8 @@ func parse(args []string, out io.Writer) (*options, error) {
 	var help, version bool
 	set := new(cmdline.Set)
 	set.Add(
-		&cmdline.Flag{Name: "listen", Value: "unix:path", Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
+		&cmdline.Flag{Name: "listen", Value: socketValue, Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
+		&cmdline.Flag{Name: "group", Value: "group", Usage: "whose members may plug in there too", Set: cmdline.String(&o.group)},
 		&cmdline.Flag{Name: "usbip", Value: "address:port", Usage: "offer the PED to usbip programs (port 3240 if none is given)", Set: o.usb.setAddress},
 		&cmdline.Flag{Name: "usbipallow", Value: "addresses", Usage: "who may come when -usbip is not loopback: addresses and networks", Many: true, Set: o.usb.addAllowed},
 		&cmdline.Flag{Name: "vhci", Usage: "plug the PED in to this computer's virtual USB (Linux, root)", Set: cmdline.Switch(&o.usb.vhci)},
@@ -57,7 +62,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 		&cmdline.Flag{Name: "firmware", Value: "version", Usage: "firmware version to be (default " + softped.DefaultFirmware + ")", Set: cmdline.String(&o.firmware)},
 		&cmdline.Flag{Name: "serial", Value: "text", Usage: "serial number to have (default: made at the first start)", Set: cmdline.String(&o.serial)},
 		&cmdline.Flag{Name: "face", Value: "tty|script|none", Usage: "how it is operated (default tty)", Set: oneOf(&o.face, "tty", "script", "none")},
-		&cmdline.Flag{Name: "control", Value: "unix:path", Usage: "socket that takes script lines as well", Set: socket(&o.control)},
+		&cmdline.Flag{Name: "control", Value: socketValue, Usage: "socket that takes script lines as well", Set: socket(&o.control)},
 		&cmdline.Flag{Name: "echo", Usage: "script face: print every screen", Set: cmdline.Switch(&o.echo)},
 		&cmdline.Flag{Name: "mode", Value: "remote|local|pair", Usage: "mode to start in (default remote)", Set: o.setMode},
 		&cmdline.Flag{Name: "actiontime", Value: "seconds", Usage: "time for one step of the session dialogue (default 200)", Set: cmdline.Seconds(&o.action, 1, 3600)},
@@ -82,6 +87,9 @@ func parse(args []string, out io.Writer) (*options, error) {
 	if err := o.usb.check(o.listen != ""); err != nil {
 		return nil, err
 	}
+	if o.group != "" && o.usb.any() {
+		return nil, &cmdline.UsageError{Msg: "-group is of no use on a USB cable", Hint: "leave it out, or give -listen"}
+	}
 	return o, o.defaults()
 }
 
@@ -96,7 +104,8 @@ func (o *options) defaults() error {
 		err = d.Make()
 	}
 	if err == nil && socket {
-		o.listen, err = d.Socket("softped.sock")
+		o.ownFolder = d.Run
+		o.listen, err = defaultSocket(d)
 	}
 	if err != nil {
 		return cmdline.Failed(err, "give -listen, -keys and -state")
@@ -238,16 +247,48 @@ func (o *options) log(stderr io.Writer) (*slog.Logger, func()) {
 	return l.Logger, func() { l.Close() }
 }
 
-// socket stores the path of "unix:PATH".
+// socket stores the path of a socket's name.
 func socket(dst *string) func(string) error {
 	return func(v string) error {
-		path, ok := strings.CutPrefix(v, "unix:")
-		if !ok || path == "" {
-			return errors.New("must be unix: and a path")
+		path, err := localsock.ParseName(v)
+		if err == nil {
+			*dst = path
 		}
-		*dst = path
-		return nil
+		return err
 	}
+}
+
+// socketValue is what a socket's name is called in help.
+var socketValue = strings.ToLower(localsock.Example)
+
+// defaultSocket is softped.sock in the run folder, or on Windows a pipe with this
+// user's name.
+func defaultSocket(d rundir.Dirs) (string, error) {
+	path, err := d.Socket("softped.sock")
+	if err != nil || !localsock.IsPipe(path) || d.Run == os.Getenv(rundir.Env) {
+		return path, err
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return localsock.Pipe(usbped.PipeOfUser + u.Username[strings.LastIndexByte(u.Username, '\\')+1:])
+}
+
+// access returns who may plug the PED in. The usual folder lets the group through.
+func (o *options) access() (a localsock.Access, err error) {
+	if o.group == "" {
+		return a, nil
+	}
+	if a.Group, err = localsock.Group(o.group, "-group"); err != nil {
+		return a, err
+	}
+	if o.ownFolder != "" {
+		if err := localsock.AdmitTo(o.ownFolder, a.Group, false); err != nil {
+			return a, cmdline.Failed(err, "give -listen a path in another folder")
+		}
+	}
+	return a, nil
 }
 
 func oneOf(dst *string, values ...string) func(string) error {
