@@ -52,6 +52,7 @@ func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("service", flag.ContinueOnError)
 	only := flags.String("run", "", "only tests that this matches, as in go test")
 	limit := flags.Duration("limit", 5*time.Minute, "how long all of it may take")
+	packages := flags.String("packages", "", "a folder with packages to take, in place of building some")
 	shell := flags.Bool("shell", false, "a shell in the machine in place of the tests, without a limit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer os.RemoveAll(work)
 	p := plan{Work: work, Run: *only, Shell: *shell}
-	if err := pack(ctx, p.kit()); err != nil {
+	if err := pack(ctx, p.kit(), *packages); err != nil {
 		return err
 	}
 	fmt.Printf("service: packages and tests ready after %.1f s\n", time.Since(begun).Seconds())

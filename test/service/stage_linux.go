@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,8 +16,13 @@ func upper(p plan) string { return filepath.Join(p.Work, "layer", "upper") }
 func inner(p plan) string { return filepath.Join(p.Work, "layer", "work") }
 func root(p plan) string  { return filepath.Join(p.Work, "layer", "root") }
 
-// kitInside is where the machine has the packages and tests.
-const kitInside = "/mnt"
+// Where the machine has the packages and tests, and, to tell what has changed, the
+// layer that it writes to and what is beneath.
+const (
+	kitInside   = "/mnt"
+	aboveInside = kitInside + "/above"
+	belowInside = kitInside + "/below"
+)
 
 // Folders of this machine that are nobody's business.
 var hidden = []string{"root", "home", "tmp", "work", "srv", "opt"}
@@ -62,7 +68,8 @@ func layer(p plan) error {
 		}
 	}
 	generators, _ := filepath.Glob(in("lib/systemd/system-generators/*"))
-	nothing := map[string]string{}
+	// The index of all manuals takes longer than the rest of an installation.
+	nothing := map[string]string{in("usr/bin/mandb"): "/bin/true"}
 	for _, g := range generators {
 		nothing[in("etc/systemd/system-generators/"+filepath.Base(g))] = "/dev/null"
 	}
@@ -71,6 +78,9 @@ func layer(p plan) error {
 	}
 	for path, to := range nothing {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		if err := os.Symlink(to, path); err != nil {
@@ -195,7 +205,10 @@ func furnish(p plan, console string) error {
 			mounts = append(mounts, mount{"tmpfs", dir, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, mode})
 		}
 	}
-	mounts = append(mounts, mount{p.kit(), kitInside[1:], "", unix.MS_BIND, ""}, mount{"", kitInside[1:], "", readOnly, ""})
+	for _, m := range [][2]string{{p.kit(), kitInside}, {upper(p), aboveInside}, {"/", belowInside}} {
+		to := m[1][1:]
+		mounts = append(mounts, mount{m[0], to, "", unix.MS_BIND, ""}, mount{"", to, "", readOnly, ""})
+	}
 	for _, m := range mounts {
 		if err := os.MkdirAll(m.target, 0o755); err != nil && m.kind != "" {
 			return err

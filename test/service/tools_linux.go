@@ -19,6 +19,7 @@ var needed = []struct{ program, from string }{
 	{"systemd-sysusers", "systemd"},
 	{"/usr/bin/dbus-daemon", "dbus"},
 	{"dpkg", "dpkg"},
+	{"dpkg-deb", "dpkg"},
 	{"nsenter", "util-linux"},
 }
 

@@ -40,6 +40,19 @@ func tell(t *testing.T, day []story) {
 func TestDay1(t *testing.T) {
 	tell(t, []story{
 		{"machine", theMachine, true},
+		{"install", theInstallation, true},
+		{"exposure", theExposure, false},
+		{"setup", theSetup, true},
+		{"ceremony", theCeremony, true},
+		{"walls", theWalls, false},
+		{"crashes", theCrashes, false},
+		{"watchdog", theWatchdog, false},
+		{"configuration", theConfiguration, false},
+		{"logs", theLogs, false},
+		{"groups", theGroups, false},
+		{"stops", theStops, false},
+		{"causes", theCauses, false},
+		{"twins", theTwins, false},
 	})
 }
 
@@ -47,5 +60,10 @@ func TestDay1(t *testing.T) {
 func TestDay2(t *testing.T) {
 	tell(t, []story{
 		{"boot", bootAgain, true},
+		{"services", servicesAgain, true},
+		{"upgrade", theUpgrade, false},
+		{"removal", theRemoval, true},
+		{"return", theReturn, false},
+		{"purge", thePurge, false},
 	})
 }

@@ -65,3 +65,15 @@ func bootAgain(t *testing.T) {
 	must(t, "rm", "-r", "/etc/systemd/system/witness.service", "/var/lib/private/witness", "/var/lib/witness")
 	must(t, "systemctl", "daemon-reload")
 }
+
+// servicesAgain: those that were enabled are up, and the state is that of before.
+func servicesAgain(t *testing.T) {
+	noneFailed(t)
+	for _, d := range daemons {
+		if err := is("active", d); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("a login %.1f s after the boot", loggedIn(t, 2*usable).Seconds())
+	theWalls(t)
+}
