@@ -61,10 +61,16 @@ func layer(p plan) error {
 	defer func() { _ = unix.Unmount(root(p), 0) }()
 	in := func(path string) string { return filepath.Join(root(p), path) }
 	units := in("etc/systemd/system")
-	links, _ := filepath.Glob(in("etc/rc?.d/*"))
-	for _, path := range append(links, units) {
-		if err := os.RemoveAll(path); err != nil {
-			return err
+	for _, pattern := range []string{
+		"etc/systemd/system", "etc/rc?.d/*",
+		"usr/sbin/policy-rc.d", "etc/dpkg/dpkg.cfg.d/*", // images of containers start no services and install no manuals
+		"etc/pedServer.conf*", "etc/pedClient.conf*", "etc/openped*", "var/lib/openped", "var/log/openped", // somebody tried the programs
+	} {
+		found, _ := filepath.Glob(in(pattern))
+		for _, path := range found {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
 		}
 	}
 	generators, _ := filepath.Glob(in("lib/systemd/system-generators/*"))

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +17,19 @@ const (
 func theConfiguration(t *testing.T) {
 	for _, c := range []struct{ daemon, file string }{{"pedserver", serverConf}, {"pedclient", clientConf}} {
 		before := pid(t, c.daemon)
+		taken := 0
 		has := func(how, value string) {
 			t.Helper()
 			if out := must(t, c.daemon, "-mode", "config", "-show"); !hasSetting(out, "IdleTimeout", value) {
 				t.Errorf("%s: the file does not have it:\n%s", how, out)
 			}
-			poll(t, how+": a word in the journal", 5*time.Second, func() error { return journalHas(t, c.daemon, "IdleTimeout", value) })
+			taken++
+			poll(t, how+": a word in the journal", 5*time.Second, func() error {
+				if n := strings.Count(journal(t, c.daemon), "applied=[IdleTimeout]"); n != taken {
+					return fmt.Errorf("%s has taken changes %d times, not %d", c.daemon, n, taken)
+				}
+				return nil
+			})
 		}
 		out := must(t, c.daemon, "-mode", "config", "-set", "-idletimeout", "1111")
 		says(t, out, "Taken now:", "IdleTimeout")

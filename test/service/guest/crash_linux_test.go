@@ -49,23 +49,29 @@ const patience = 2 * time.Second
 // impatient gives the daemons' units a short watchdog, until the test's end.
 func impatient(t *testing.T) {
 	t.Helper()
+	t.Cleanup(func() { run(t, "systemctl", append([]string{"restart"}, daemons...)...) })
 	for _, d := range daemons {
 		if property(t, d, "WatchdogUSec") == "0" {
 			t.Errorf("%s has no watchdog", d)
 		}
-		dir := "/run/systemd/system/" + d + ".service.d"
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		write(t, dir+"/impatient.conf", fmt.Sprintf("[Service]\nWatchdogSec=%d\n", int(patience.Seconds())))
-		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		write(t, dropIn(t, d, "impatient"), fmt.Sprintf("[Service]\nWatchdogSec=%d\n", int(patience.Seconds())))
 	}
-	t.Cleanup(func() {
-		run(t, "systemctl", "daemon-reload")
-		run(t, "systemctl", append([]string{"restart"}, daemons...)...)
-	})
 	must(t, "systemctl", "daemon-reload")
 	must(t, "systemctl", append([]string{"restart"}, daemons...)...)
+}
+
+// dropIn is a file for additions to a unit, which goes with the test.
+func dropIn(t *testing.T, unit, name string) string {
+	t.Helper()
+	dir := "/run/systemd/system/" + unit + ".service.d"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = os.RemoveAll(dir)
+		run(t, "systemctl", "daemon-reload")
+	})
+	return dir + "/" + name + ".conf"
 }
 
 // theWatchdog: a daemon that says nothing any more is killed, and another one comes.

@@ -41,6 +41,7 @@ func TestDay1(t *testing.T) {
 	tell(t, []story{
 		{"machine", theMachine, true},
 		{"install", theInstallation, true},
+		{"installed", theInstalled, false},
 		{"exposure", theExposure, false},
 		{"setup", theSetup, true},
 		{"ceremony", theCeremony, true},

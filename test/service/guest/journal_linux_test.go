@@ -13,21 +13,6 @@ func journal(t testing.TB, unit string) string {
 	return must(t, "journalctl", "-q", "--no-pager", "-b", "-o", "cat", "-u", unit)
 }
 
-// journalHas looks for a line of a unit with all parts.
-func journalHas(t testing.TB, unit string, parts ...string) error {
-	t.Helper()
-lines:
-	for line := range strings.Lines(journal(t, unit)) {
-		for _, p := range parts {
-			if !strings.Contains(line, p) {
-				continue lines
-			}
-		}
-		return nil
-	}
-	return fmt.Errorf("the journal of %s has no line with %q", unit, parts)
-}
-
 // walls are words that a service says when it runs into one that its unit has built
 // and that it did not know of.
 var walls = []string{"SIGSYS", "bad system call", "seccomp", "operation not permitted", "permission denied", "read-only file system", "cannot allocate memory", "panic", "fatal error"}

@@ -37,6 +37,9 @@ func theMachine(t *testing.T) {
 		t.Error(err)
 	}
 	must(t, "dpkg", "--audit")
+	if e := run(t, "dpkg-query", "-W", "openped-*"); e.code == 0 {
+		t.Fatalf("these tests install openped where it is not, and it is: %s", e)
+	}
 	if err := os.WriteFile("/proc/sys/kernel/core_pattern", []byte("core"), 0); err == nil {
 		t.Error("the machine may change the kernel's settings")
 	}

@@ -10,7 +10,7 @@ import (
 
 // softpedFlags are those of a PED for people in a hurry: weak keys, and blank ones
 // at hand.
-const softpedFlags = "-mode pair -keycost light -newkeys orange1,blue1,blue2,blue3,red1 -root /etc/openped-origin.pem -control unix:" + pedControl
+const softpedFlags = "-keycost light -newkeys orange1,blue1,blue2,blue3,red1 -root /etc/openped-origin.pem -control unix:" + pedControl
 
 // theSetup is what docs/guide-install.md tells an administrator to do.
 func theSetup(t *testing.T) {
@@ -43,10 +43,19 @@ func theSetup(t *testing.T) {
 // services that know nothing of each other but their sockets.
 func theCeremony(t *testing.T) {
 	begun := time.Now()
-	err := visit(t, connect+" -password", "ped vector init", "ped disconnect", connect, "hsm init -label services -force",
-		"role login -name so", "role logout", "ped disconnect")
+	p, err := come(t)
 	if err != nil {
 		t.Fatal(err)
+	}
+	defer p.leave()
+	if err := p.ped.Mode("pair"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []string{connect + " -password", "ped vector init", "ped disconnect", connect, "hsm init -label services -force",
+		"role login -name so", "role logout", "ped disconnect"} {
+		if err := p.do(c); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Logf("the ceremony took %.1f s", time.Since(begun).Seconds())
 	loggedIn(t, usable)

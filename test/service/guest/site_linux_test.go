@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,8 @@ func come(t testing.TB) (*people, error) {
 		return nil, err
 	}
 	s.Installed = true
+	os.Setenv("OPENPED_RUNDIR", "/run/openped/pedclient")
+	defer os.Unsetenv("OPENPED_RUNDIR") // HACK
 	p := &people{t: t, stage: s}
 	if p.ped, err = lab.ControlPED(pedControl); err == nil {
 		p.console, err = lab.StartConsole(s)
