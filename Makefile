@@ -16,7 +16,7 @@ COMMANDS := pedserver pedclient softped hsmcm
 HOSTILE := Hostile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race hostile crash flood faults test-usb test-usb-full imports fuzz vectors bench scale lint cross packages test-packages clean
+.PHONY: help setup build demo test race hostile crash flood faults test-usb test-usb-full test-service imports fuzz vectors bench scale lint cross packages test-packages clean
 
 help:   ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-usb: setup   ## a software PED on a real USB stack, in an emulated machine:
 
 test-usb-full: setup   ## the long ones of it too: plugged 50 times, cut at every screen, hostile devices, speed
 	@scripts/test-usb -full
+
+test-service: setup   ## the packages under this machine's own systemd, in namespaces; root: three minutes
+	@scripts/test-service
 
 imports: setup   ## the import rules of the house
 	$(GO) test -count=1 ./test/imports

@@ -144,7 +144,7 @@ func (s Spec) variable() string {
 // Sysusers returns the service's user and groups as systemd-sysusers reads them.
 func (s Spec) Sysusers() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "u %[1]s - \"Open Remote PED %[1]s\" /var/lib/openped/%[1]s\n", s.Program)
+	fmt.Fprintf(&b, "u %[1]s - \"openped %[1]s\" /var/lib/openped/%[1]s\n", s.Program)
 	for _, g := range s.Groups {
 		fmt.Fprintf(&b, "g %s -\n", g)
 	}

@@ -17,12 +17,17 @@ import (
 const runLimit = 60 * time.Second
 
 // Stage is a folder and the processes that run in it. It is the run folder of
-// all of them (OPENPED_RUNDIR), so stages do not see each other.
+// all of them (OPENPED_RUNDIR) unless they are installed, so stages do not see
+// each other.
 type Stage struct {
 	Bin string // folder of the programs
 	Dir string // everything the programs write
 
 	Places map[string]Place // by program: where or as whom it is started; not all are named
+
+	// Installed programs find their folders and services as they do for everybody:
+	// what the stage keeps is no business of theirs.
+	Installed bool
 
 	clock bool // programs have a clock that can be set
 	mu    sync.Mutex
@@ -49,7 +54,10 @@ func (s *Stage) Path(name string) string { return filepath.Join(s.Dir, name) }
 func (s *Stage) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.Bin, program), args...)
 	cmd.Dir = s.Dir
-	cmd.Env = append(os.Environ(), "OPENPED_RUNDIR="+s.Dir)
+	cmd.Env = os.Environ()
+	if !s.Installed {
+		cmd.Env = append(cmd.Env, "OPENPED_RUNDIR="+s.Dir)
+	}
 	if s.clock {
 		cmd.Env = append(cmd.Env, ClockEnv+"="+s.clockPath(program))
 	}

@@ -1,0 +1,101 @@
+package guest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// theUpgrade: what runs is the new version, with what the administrator has set and
+// the state as it was.
+func theUpgrade(t *testing.T) {
+	olds, files := map[string]string{}, map[string]string{}
+	for _, d := range daemons {
+		olds[d] = pid(t, d)
+		if !strings.Contains(must(t, "systemctl", "show", "-p", "Environment", d), "OPENPED_OLD") {
+			t.Errorf("%s is not of the old version", d)
+		}
+	}
+	for _, f := range []string{serverConf, clientConf, hsmFile} {
+		files[f] = read(t, f)
+	}
+	begun := time.Now()
+	said := dpkg(t, append([]string{"-i"}, debs(t, "new")...)...)
+	t.Logf("dpkg -i took %.1f s and said:\n%s", time.Since(begun).Seconds(), said)
+	for _, d := range daemons {
+		poll(t, "the new "+d, usable, func() error { return another(t, d, olds[d]) })
+		if strings.Contains(must(t, "systemctl", "show", "-p", "Environment", d), "OPENPED_OLD") {
+			t.Errorf("systemd has the old unit of %s", d)
+		}
+		if property(t, d, "NeedDaemonReload") != "no" {
+			t.Errorf("systemd was not told of the new unit of %s", d)
+		}
+	}
+	for f, was := range files {
+		if now := read(t, f); now != was {
+			t.Errorf("%s has changed", f)
+		}
+		if left, _ := filepath.Glob(f + ".dpkg-*"); left != nil {
+			t.Errorf("left: %v", left)
+		}
+	}
+	noneFailed(t)
+	loggedIn(t, 2*usable)
+}
+
+// theRemoval: the programs go, what they have kept stays.
+func theRemoval(t *testing.T) {
+	hsm := read(t, hsmFile)
+	dpkg(t, "-r", "openped-pedserver", "openped-pedclient", "openped-softped")
+	if left := processes(t); left != nil {
+		t.Errorf("still running: %v", left)
+	}
+	if left := cgroups(t); len(left) > 0 {
+		t.Errorf("still there: %v", left)
+	}
+	noneFailed(t)
+	for _, d := range daemons {
+		if out := run(t, "systemctl", "is-enabled", d); strings.TrimSpace(out.out) == "enabled" {
+			t.Errorf("%s is enabled", d)
+		}
+		if _, err := os.Stat("/usr/bin/" + d); err == nil {
+			t.Errorf("/usr/bin/%s is still there", d)
+		}
+	}
+	for _, path := range []string{serverConf, clientConf, "/var/lib/openped/softped/pedkeys", "/var/log/openped/pedserver"} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error("this is to stay: ", err)
+		}
+	}
+	if read(t, hsmFile) != hsm {
+		t.Error("the HSM is another")
+	}
+}
+
+// theReturn: installed again, everything is as it was.
+func theReturn(t *testing.T) {
+	dpkg(t, append([]string{"-i"}, debs(t, "new")...)...)
+	for _, d := range []string{"pedserver", "pedclient"} {
+		if err := is("active", d); err != nil {
+			t.Error(err)
+		}
+	}
+	must(t, "systemctl", "start", "softped")
+	loggedIn(t, 2*usable)
+}
+
+// thePurge: what is lost is named, and nothing is left, of the whole file system.
+func thePurge(t *testing.T) {
+	said := dpkg(t, "-P", "openped-pedserver", "openped-pedclient", "openped-softped")
+	t.Logf("dpkg -P said:\n%s", said)
+	says(t, said, hsmFile, "/var/lib/openped/softped/pedkeys")
+	for _, made := range []string{"/etc/systemd/system/softped.service.d", "/etc/default/softped"} {
+		_ = os.RemoveAll(made) // the administrator's, and so of this test
+	}
+	must(t, "systemctl", "daemon-reload")
+	for _, line := range differences(before(t), take(t)) {
+		t.Error(line)
+	}
+}
