@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/kardianos/service"
 )
@@ -136,6 +137,9 @@ func prepare(ctx context.Context, s Spec) (undo func(), err error) {
 			_, _ = systemctl(context.Background(), "daemon-reload")
 		}
 	}
+	if err := reachable(s.Path); err != nil {
+		return undo, err
+	}
 	if s.Controller != "" {
 		return undo, nil // root's
 	}
@@ -152,6 +156,28 @@ func prepare(ctx context.Context, s Spec) (undo func(), err error) {
 		return undo, fmt.Errorf("user %s: %w", s.Program, err)
 	}
 	return undo, nil
+}
+
+// reachable refuses a program that the service would not see, or that others than
+// root could put another one in place of.
+func reachable(exe string) error {
+	for _, closed := range []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"} {
+		if strings.HasPrefix(exe, closed) {
+			return fmt.Errorf("a service sees nothing in %s, where its program is: copy %s to /usr/local/bin first", closed, exe)
+		}
+	}
+	for p := exe; ; p = filepath.Dir(p) {
+		fi, err := os.Stat(p)
+		if err != nil {
+			return err
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 || fi.Mode().Perm()&0o022 != 0 && fi.Mode()&os.ModeSticky == 0 {
+			return fmt.Errorf("%s can be changed by others than root: copy %s to /usr/local/bin first", p, exe)
+		}
+		if p == "/" {
+			return nil
+		}
+	}
 }
 
 // removable refuses a service that a package brought.

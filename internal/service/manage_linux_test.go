@@ -100,3 +100,47 @@ func TestDetect(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestReachable: a service's program is where it can be seen, and only root
+// changes it.
+func TestReachable(t *testing.T) {
+	if err := reachable("/bin/sh"); err != nil {
+		t.Error(err)
+	}
+	for _, exe := range []string{"/home/me/pedserver", "/tmp/x/pedserver", "/root/bin/pedserver", "/usr/bin/no-such-program"} {
+		if reachable(exe) == nil {
+			t.Errorf("%s was taken", exe)
+		}
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("only root can put a program beside the system's")
+	}
+	dir, err := os.MkdirTemp("/opt", "service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	exe := filepath.Join(dir, "pedx")
+	if err := os.WriteFile(exe, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := reachable(exe); err != nil {
+		t.Error(err)
+	}
+	for _, change := range []func() error{
+		func() error { return os.Chmod(exe, 0o777) },
+		func() error { return os.Chmod(dir, 0o777) },
+		func() error { return os.Chown(dir, 12345, 0) },
+	} {
+		_, _ = os.Chmod(exe, 0o755), os.Chmod(dir, 0o755)
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if reachable(exe) == nil {
+			t.Error("a program that others could change was taken")
+		}
+	}
+}
