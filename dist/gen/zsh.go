@@ -63,6 +63,6 @@ func zsh(g *grammar) string {
 	if list := g.flagsOf(anything); len(list) > 0 {
 		fmt.Fprintf(&b, "    (%s) _message value; return ;;\n", patterns(list))
 	}
-	fmt.Fprintf(&b, "  esac\n  next=()\n  %s_next \"$at\" && _describe -o %s next\n}\n\n_%s \"$@\"\n", f, quote(g.prog), g.prog)
+	fmt.Fprintf(&b, "  esac\n  next=()\n  %s_next \"$at\" && _describe %s next\n}\n\n_%s \"$@\"\n", f, quote(g.prog), g.prog)
 	return b.String()
 }
