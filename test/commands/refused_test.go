@@ -16,7 +16,7 @@ func TestRefused(t *testing.T) {
 		{"pedserver", "-mode strat", `unknown mode "strat"; did you mean -mode start?`},
 		{"pedserver", "start", "unknown option start; did you mean -mode start?"},
 		{"pedserver", "-modes start", "unknown option -modes; did you mean -mode?"},
-		{"pedserver", "-x", "unknown option -x; begin with -mode or -appliance or -administrator or -regen"},
+		{"pedserver", "-x", "unknown option -x; begin with -mode or -appliance or -administrator or -service or -regen"},
 		{"pedserver", "-appliance", "-appliance needs a value; one of register, list, delete"},
 		{"pedserver", "-appliance lits", `unknown appliance "lits"; did you mean -appliance list?`},
 		{"pedserver", "-mode start -mode stop", "two top-level options: -mode start and -mode stop; give one of them"},
