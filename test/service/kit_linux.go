@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 )
 
 const testProgram = "tests"
@@ -27,6 +29,9 @@ func pack(ctx context.Context, dir, from string) error {
 	if err != nil {
 		return err
 	}
+	if err := hanging(ctx, dir); err != nil {
+		return err
+	}
 	if from != "" {
 		err = os.CopyFS(made, os.DirFS(from))
 	} else {
@@ -36,6 +41,63 @@ func pack(ctx context.Context, dir, from string) error {
 		return err
 	}
 	return age(ctx, made, filepath.Join(dir, "packages", "old"))
+}
+
+// A pedserver whose inside can be made to hang while the process lives: it answers
+// nothing while there is a certain file.
+const (
+	hangingProgram = "hanging"
+	statusSource   = "pedserver/status.go"
+	statusPlace    = "func (s *Server) Status() Status {\n"
+	statusHang     = "\tfor hangs() {\n\t\ttime.Sleep(10 * time.Millisecond)\n\t}\n"
+	hangSource     = `package pedserver
+
+import "os"
+
+func hangs() bool {
+	_, err := os.Stat("/run/openped/pedserver/hang")
+	return err == nil
+}
+`
+)
+
+// hanging builds it. It is nothing that could be shipped.
+func hanging(ctx context.Context, dir string) error {
+	b, err := os.ReadFile(statusSource)
+	if err != nil {
+		return err
+	}
+	if strings.Count(string(b), statusPlace) != 1 {
+		return fmt.Errorf("%s is not as expected: adapt test/service/kit_linux.go", statusSource)
+	}
+	src, err := os.MkdirTemp("", "openped-hanging-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(src)
+	replace := map[string]string{}
+	for path, text := range map[string]string{
+		statusSource:        strings.Replace(string(b), statusPlace, statusPlace+statusHang, 1),
+		"pedserver/hang.go": hangSource,
+	} {
+		to := filepath.Join(src, filepath.Base(path))
+		if err := os.WriteFile(to, []byte(text), 0o600); err != nil {
+			return err
+		}
+		if path, err = filepath.Abs(path); err != nil {
+			return err
+		}
+		replace[path] = to
+	}
+	if b, err = json.Marshal(map[string]any{"Replace": replace}); err != nil {
+		return err
+	}
+	overlay := filepath.Join(src, "overlay.json")
+	if err := os.WriteFile(overlay, b, 0o600); err != nil {
+		return err
+	}
+	return tool(ctx, []string{"CGO_ENABLED=0"}, goTool(), "build", "-buildvcs=false", "-ldflags=-s -w", "-overlay", overlay,
+		"-o", filepath.Join(dir, hangingProgram), "openped/cmd/pedserver")
 }
 
 var version = regexp.MustCompile(`(?m)^Version: .*$`)

@@ -43,18 +43,19 @@ func another(t testing.TB, unit, old string) error {
 	return nil
 }
 
-// patience is the watchdog's in this test; the units have a longer one.
+// patience is the watchdog's in these tests; the units have a longer one.
 const patience = 2 * time.Second
 
-// impatient gives the daemons' units a short watchdog, until the test's end.
-func impatient(t *testing.T) {
+// impatient gives daemons' units a short watchdog, until the test's end, and
+// whatever else.
+func impatient(t *testing.T, more string, daemons ...string) {
 	t.Helper()
 	t.Cleanup(func() { run(t, "systemctl", append([]string{"restart"}, daemons...)...) })
 	for _, d := range daemons {
 		if property(t, d, "WatchdogUSec") == "0" {
 			t.Errorf("%s has no watchdog", d)
 		}
-		write(t, dropIn(t, d, "impatient"), fmt.Sprintf("[Service]\nWatchdogSec=%d\n", int(patience.Seconds())))
+		write(t, dropIn(t, d, "impatient"), fmt.Sprintf("[Service]\nWatchdogSec=%d\n%s", int(patience.Seconds()), more))
 	}
 	must(t, "systemctl", "daemon-reload")
 	must(t, "systemctl", append([]string{"restart"}, daemons...)...)
@@ -74,32 +75,77 @@ func dropIn(t *testing.T, unit, name string) string {
 	return dir + "/" + name + ".conf"
 }
 
+// pids are the processes of services.
+func pids(t testing.TB, units ...string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, u := range units {
+		all[u] = pid(t, u)
+	}
+	return all
+}
+
+// watchdogBit waits until the watchdog has replaced a service's process.
+func watchdogBit(t testing.TB, unit, old string) {
+	t.Helper()
+	begun := time.Now()
+	poll(t, "another "+unit, patience+usable, func() error { return another(t, unit, old) })
+	t.Logf("%s: another process after %.1f s", unit, time.Since(begun).Seconds())
+	if log := journal(t, unit); !strings.Contains(log, "Watchdog timeout") {
+		t.Errorf("%s ended for another reason:\n%s", unit, log)
+	}
+}
+
+// unbitten: the watchdog leaves those alone that are well.
+func unbitten(t testing.TB, olds map[string]string) {
+	t.Helper()
+	time.Sleep(2 * patience)
+	for unit, old := range olds {
+		if pid(t, unit) != old {
+			t.Errorf("%s was killed although it was well:\n%s", unit, journal(t, unit))
+		}
+	}
+}
+
 // theWatchdog: a daemon that says nothing any more is killed, and another one comes.
 func theWatchdog(t *testing.T) {
-	impatient(t)
+	impatient(t, "", daemons...)
 	loggedIn(t, 2*usable)
-	olds := map[string]string{}
-	begun := time.Now()
-	for _, d := range daemons {
-		olds[d] = pid(t, d)
-		must(t, "kill", "-STOP", olds[d])
+	olds := pids(t, daemons...)
+	for _, old := range olds {
+		must(t, "kill", "-STOP", old)
 	}
-	for _, d := range daemons {
-		poll(t, "another "+d, patience+usable, func() error { return another(t, d, olds[d]) })
-		t.Logf("%s stood still: another process after %.1f s", d, time.Since(begun).Seconds())
-		if log := journal(t, d); !strings.Contains(log, "Watchdog timeout") {
-			t.Errorf("%s ended for another reason:\n%s", d, log)
-		}
+	for unit, old := range olds {
+		watchdogBit(t, unit, old)
 	}
 	loggedIn(t, 2*usable)
-	// Those that are well are left alone.
-	for _, d := range daemons {
-		olds[d] = pid(t, d)
+	unbitten(t, pids(t, daemons...))
+}
+
+// theHang: the process lives, and something in it does not end. The program is
+// pedserver but for that.
+func theHang(t *testing.T) {
+	impatient(t, "ExecStart=\nExecStart=/mnt/hanging -mode start -foreground -instance pedserver\n", "pedserver")
+	shows(t, "pedserver", usable)
+	old := pid(t, "pedserver")
+	const hang = "/run/openped/pedserver/hang"
+	write(t, hang, "")
+	watchdogBit(t, "pedserver", old)
+	_ = os.Remove(hang)
+	loggedIn(t, 2*usable)
+}
+
+// theMutePED: a PED that hangs is no fault of those who wait for it.
+func theMutePED(t *testing.T) {
+	impatient(t, "", "pedserver", "pedclient")
+	loggedIn(t, 2*usable)
+	ped := pid(t, "softped")
+	must(t, "kill", "-STOP", ped)
+	t.Cleanup(func() { run(t, "kill", "-CONT", ped) })
+	unbitten(t, pids(t, "pedserver", "pedclient"))
+	for _, d := range []string{"pedserver", "pedclient"} {
+		shows(t, d, usable)
 	}
-	time.Sleep(2 * patience)
-	for _, d := range daemons {
-		if pid(t, d) != olds[d] {
-			t.Errorf("%s was killed although it was well:\n%s", d, journal(t, d))
-		}
-	}
+	must(t, "kill", "-CONT", ped)
+	loggedIn(t, 2*usable)
 }

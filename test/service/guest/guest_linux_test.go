@@ -48,6 +48,8 @@ func TestDay1(t *testing.T) {
 		{"walls", theWalls, false},
 		{"crashes", theCrashes, false},
 		{"watchdog", theWatchdog, false},
+		{"hang", theHang, false},
+		{"mute-ped", theMutePED, false},
 		{"configuration", theConfiguration, false},
 		{"logs", theLogs, false},
 		{"groups", theGroups, false},

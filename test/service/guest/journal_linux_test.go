@@ -61,7 +61,8 @@ func lineOf(text, word string) string {
 // theLogs: a log file in the service's own folder can be had, elsewhere not, and the
 // journal has it in any case.
 func theLogs(t *testing.T) {
-	for _, d := range []string{"pedserver", "pedclient"} {
+	for d, conf := range map[string]string{"pedserver": serverConf, "pedclient": clientConf} {
+		mend := rewrite(conf, func(s string) string { return s })(t)
 		file := "/var/log/openped/" + d + "/mine.log"
 		must(t, d, "-mode", "config", "-set", "LogFileName", file)
 		must(t, "systemctl", "restart", d)
@@ -83,7 +84,8 @@ func theLogs(t *testing.T) {
 		if err := is("active", d); err != nil {
 			t.Error(err)
 		}
-		must(t, d, "-mode", "config", "-set", "LogFileName", file)
+		says(t, journal(t, d), "/var/log/elsewhere.log")
+		mend()
 		must(t, "systemctl", "restart", d)
 	}
 }

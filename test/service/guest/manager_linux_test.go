@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// stays checks for a second that a unit is in a state.
+// stays checks for longer than a restart takes that a unit is in a state.
 func stays(t testing.TB, unit, state string) {
 	t.Helper()
-	for range 8 {
+	for range 7 {
 		if err := is(state, unit); err != nil {
 			t.Error(err)
 			return
@@ -56,54 +56,76 @@ func theStops(t *testing.T) {
 	loggedIn(t, 2*usable)
 }
 
+// trouble keeps a service from starting, until it is mended.
+type trouble struct {
+	name, unit string
+	make       func(*testing.T) (mend func())
+	says       []string
+}
+
+// rewrite is a trouble of a configuration file's.
+func rewrite(path string, change func(string) string) func(*testing.T) func() {
+	return func(t *testing.T) func() {
+		text := read(t, path)
+		write(t, path, change(text))
+		return func() { write(t, path, text) }
+	}
+}
+
+var troubles = []trouble{
+	{"port in use", "pedserver", func(t *testing.T) func() {
+		l, err := net.Listen("tcp", "127.0.0.1:"+pedPort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() { l.Close() }
+	}, []string{"RC_PORT_IN_USE", pedPort}},
+	{"mistake in the configuration", "pedserver", rewrite(serverConf, func(s string) string {
+		return s + "\n[PedServer]\nPort = none\n"
+	}), []string{"RC_BAD_CONFIG", serverConf}},
+	{"configuration of root's alone", "pedserver", func(t *testing.T) func() {
+		if err := os.Chmod(serverConf, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return func() { _ = os.Chmod(serverConf, 0o644) }
+	}, []string{serverConf, "permission denied"}},
+	{"no configuration", "pedclient", func(t *testing.T) func() {
+		if err := os.Rename(clientConf, clientConf+".away"); err != nil {
+			t.Fatal(err)
+		}
+		return func() { _ = os.Rename(clientConf+".away", clientConf) }
+	}, []string{"no HSM named"}},
+	{"no such HSM", "pedclient", rewrite(clientConf, func(s string) string {
+		return strings.ReplaceAll(s, hsmFile, hsmFile+"000")
+	}), []string{"slot 1", hsmFile + "000"}},
+	{"an HSM of root's", "pedclient", func(t *testing.T) func() {
+		must(t, "chown", "root:root", hsmFile)
+		return func() { must(t, "chown", "pedclient:pedclient", hsmFile) }
+	}, []string{"slot 1", hsmFile, "permission denied"}},
+}
+
 // theCauses: a service that cannot start says why, whoever starts it.
 func theCauses(t *testing.T) {
-	conf := read(t, serverConf)
-	put := func(text string) func(*testing.T) func() {
-		return func(t *testing.T) func() {
-			write(t, serverConf, text)
-			return func() { write(t, serverConf, conf) }
-		}
-	}
-	for _, c := range []struct {
-		name   string
-		break_ func(*testing.T) (mend func())
-		says   []string
-	}{
-		{"a port in use", func(t *testing.T) func() {
-			l, err := net.Listen("tcp", ":"+pedPort)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return func() { l.Close() }
-		}, []string{"RC_PORT_IN_USE", pedPort}},
-		{"a configuration with a mistake", put(conf + "\n[PedServer]\nPort = none\n"), []string{"RC_BAD_CONFIG", serverConf}},
-		{"a configuration that may not be read", func(t *testing.T) func() {
-			if err := os.Chmod(serverConf, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return func() { _ = os.Chmod(serverConf, 0o644) }
-		}, []string{serverConf, "permission denied"}},
-	} {
+	for _, c := range troubles {
 		t.Run(c.name, func(t *testing.T) {
-			must(t, "systemctl", "stop", "pedserver")
-			mend := c.break_(t)
-			for _, words := range [][]string{{"pedserver", "-service", "start"}, {"systemctl", "start", "pedserver"}} {
+			must(t, "systemctl", "stop", c.unit)
+			mend := c.make(t)
+			for _, words := range [][]string{{c.unit, "-service", "start"}, {"systemctl", "start", c.unit}} {
 				e := run(t, words[0], words[1:]...)
 				if e.code == 0 {
 					t.Errorf("well: %s", e)
 				}
 				told := e.both()
 				if words[0] == "systemctl" {
-					told = run(t, "systemctl", "status", "--no-pager", "-l", "pedserver").both()
+					told = run(t, "systemctl", "status", "--no-pager", "-l", c.unit).both()
 				}
 				says(t, told, c.says...)
-				run(t, "systemctl", "stop", "pedserver")
-				must(t, "systemctl", "reset-failed", "pedserver")
+				run(t, "systemctl", "stop", c.unit)
+				must(t, "systemctl", "reset-failed", c.unit)
 			}
 			mend()
-			must(t, "systemctl", "start", "pedserver")
-			shows(t, "pedserver", usable)
+			must(t, "systemctl", "start", c.unit)
+			shows(t, c.unit, usable)
 		})
 	}
 	noneFailed(t)

@@ -2,7 +2,6 @@ package guest
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +37,6 @@ func come(t testing.TB) (*people, error) {
 		return nil, err
 	}
 	s.Installed = true
-	os.Setenv("OPENPED_RUNDIR", "/run/openped/pedclient")
 	p := &people{t: t, stage: s}
 	if p.ped, err = lab.ControlPED(pedControl); err == nil {
 		p.console, err = lab.StartConsole(s)

@@ -30,7 +30,7 @@ const (
 // and others note about it, logs, and caches.
 var notes = []string{
 	"/var/lib/dpkg", "/var/log", "/var/cache", "/var/lib/systemd/random-seed", "/var/lib/systemd/timers", "/var/lib/systemd/catalog",
-	"/var/lib/apt", "/var/tmp", "/var/lib/private", "/var/lib/misc",
+	"/var/lib/apt", "/var/tmp", "/var/lib/private", "/var/lib/witness", "/var/lib/misc",
 	"/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-",
 	"/etc/.pwd.lock", "/etc/ld.so.cache", "/etc/systemd/system/witness.service", "/etc/systemd/system/multi-user.target.wants",
 }
