@@ -54,7 +54,7 @@ func (c *call) device() (string, error) {
 	if err := usbped.CheckDevice(asked); err != nil {
 		return "", badArgument("%v", err)
 	}
-	if _, socket := usbped.SocketPath(asked); socket && !c.w.place.peer.Owner {
+	if usbped.IsSocket(asked) && !c.w.place.peer.Owner {
 		return "", &hsmapi.Error{Code: hsmapi.CKR_PED_REFUSED, Msg: "only root and the user of pedclient may name a socket as a PED",
 			Hint: "leave -peddevice out, or have it set with `pedclient -mode config -set -peddevice`"}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"openped/internal/localsock"
 	"openped/protocol"
 )
 
@@ -22,7 +23,7 @@ var (
 	// process ended, no answer, or a stream that cannot be trusted any more.
 	ErrUnplugged error = &fault{"PED unplugged", "plug the PED in again (or start softped)"}
 	// ErrNoDevice means that there is no PED where one was looked for.
-	ErrNoDevice error = &fault{"no PED found", "plug the PED in, or start softped and give its path with -peddevice unix:PATH"}
+	ErrNoDevice error = &fault{"no PED found", "plug the PED in, or start softped and give its path with -peddevice " + localsock.Example}
 	// ErrNoAccess means that this user may not open the PED.
 	ErrNoAccess error = &fault{"no permission to open the PED", "run as the user or in the group that owns the PED's device or socket"}
 	// ErrInUse means that another program has the PED.
@@ -38,7 +39,7 @@ var (
 	// USB.
 	ErrNoUSB error = &fault{"this computer has no USB that this program can use", "plug the PED in to a computer with USB, or pass /dev/bus/usb to this container or virtual machine"}
 	// ErrNotBuilt means that this program was built without USB.
-	ErrNotBuilt error = &fault{"this program was built without USB", "use a release with USB, or a PED in software with -peddevice unix:PATH"}
+	ErrNotBuilt error = &fault{"this program was built without USB", "use a release with USB, or a PED in software with -peddevice " + localsock.Example}
 	// ErrClosed means that the device was closed on this side.
 	ErrClosed error = &fault{"PED closed", "open the PED again"}
 	// ErrCorrupt means that a frame was damaged, lost, doubled or out of order.
@@ -109,6 +110,25 @@ func (e *AccessError) Unwrap() error { return ErrNoAccess }
 // Hint returns the remedy.
 func (e *AccessError) Hint() string {
 	return "install " + UdevRule + ", join the group " + UdevGroup + ", and plug the PED in again"
+}
+
+// ForeignPipeError is ErrNoAccess when somebody else's program listens where the PED
+// is to be.
+type ForeignPipeError struct {
+	Path string
+	User string // its SID
+}
+
+func (e *ForeignPipeError) Error() string {
+	return fmt.Sprintf("%s is user %s's, who may not be the PED", localsock.Name(e.Path), e.User)
+}
+
+// Unwrap returns ErrNoAccess.
+func (e *ForeignPipeError) Unwrap() error { return ErrNoAccess }
+
+// Hint returns the remedy.
+func (e *ForeignPipeError) Hint() string {
+	return "if that is to be, name it pipe:" + PipeOfUser + "USER, or run softped as administrator or service"
 }
 
 // Hint returns the remedy for an error of this package in one line, or "".

@@ -1,6 +1,7 @@
 package usbped
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -17,8 +18,11 @@ func TestDeviceNames(t *testing.T) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
+	if err := CheckDevice("pipe:ped"); runtime.GOOS != "windows" && (err == nil || !strings.Contains(err.Error(), "for Windows")) {
+		t.Errorf("a pipe: %v", err)
+	}
 	for s, want := range map[string]string{
-		"usb": "usb", "usb:a": "usb:a", "unix:/a/b": "unix:/a/b", "unix:b": "unix:/f/b", "unix:./b": "unix:/f/b", "unix:": "unix:",
+		"usb": "usb", "usb:a": "usb:a", "unix:/a/b": "unix:/a/b", "unix:b": "unix:/f/b", "unix:./b": "unix:/f/b", "unix:": "unix:", "pipe:b": "pipe:b",
 	} {
 		if got := AbsDevice(s, "/f"); got != want {
 			t.Errorf("%s: %s, want %s", s, got, want)

@@ -7,10 +7,15 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"openped/internal/localsock"
+	"openped/internal/winacl"
 )
 
 // answering plays a PED that takes everything and says only what it is told to.
@@ -289,5 +294,44 @@ func TestHints(t *testing.T) {
 		if k.String() != want {
 			t.Error(k)
 		}
+	}
+}
+
+// TestTrustedPipe: the name of a pipe is anybody's who takes it first. Not everybody
+// is a PED.
+//
+// Without trust everybody is.
+func TestTrustedPipe(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stranger = "S-1-5-21-1-2-3-1001"
+	mine := PipeOfUser + me.Username[strings.LastIndexByte(me.Username, '\\')+1:]
+	for _, c := range []struct {
+		name string
+		peer localsock.Peer
+		ok   bool
+	}{
+		{"ped", localsock.Peer{User: stranger, Owner: true}, true},
+		{"ped", localsock.Peer{User: stranger}, false},
+		{"ped", localsock.Peer{User: me.Uid}, false},
+		{mine, localsock.Peer{User: me.Uid}, true},
+		{mine, localsock.Peer{User: stranger}, false},
+		{"ped", localsock.Peer{User: winacl.ServiceSID("softped")}, true},
+		{"ped", localsock.Peer{User: winacl.ServiceSID("desk2")}, false},
+		{PipeOfUser + "desk2", localsock.Peer{User: winacl.ServiceSID("desk2")}, true},
+	} {
+		path, err := localsock.Pipe(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = trust(path)(c.peer)
+		if (err == nil) != c.ok || err != nil && (!errors.Is(err, ErrNoAccess) || !strings.Contains(Hint(err), PipeOfUser)) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if trust("/run/ped.sock") != nil {
+		t.Error("a unix socket is in a folder of its owner's choice")
 	}
 }

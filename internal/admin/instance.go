@@ -75,9 +75,10 @@ func (i *Instance) Listen(name string, access localsock.Access) (*localsock.List
 	}
 	l, err := localsock.Listen(path, access)
 	if err == nil && access.Group != "" {
-		if err = i.admit(access.Group); err != nil {
+		if err = localsock.AdmitTo(i.dirs.Run, access.Group, i.group == ""); err != nil {
 			_ = l.Close()
 		}
+		i.group = access.Group
 	}
 	if err != nil {
 		if access.Group != "" && errors.Is(err, fs.ErrPermission) {

@@ -15,6 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const pipes = false
+
+// Example is how a socket is named here.
+const Example = "unix:PATH"
+
 func (l *Listener) listen() error {
 	var err error
 	if l.Stale, err = remove(l.Path); err != nil {

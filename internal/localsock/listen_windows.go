@@ -17,6 +17,11 @@ import (
 	"openped/internal/winacl"
 )
 
+const pipes = true
+
+// Example is how a socket is named here.
+const Example = "pipe:NAME"
+
 // groupPipe is the end of the name of the second pipe of a socket with a group.
 // The access lists of the two say who comes to which; so whether a caller is a
 // mere member need not be asked of a process that may not be the one any more.

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os/user"
 	"slices"
-	"strings"
 
 	"openped/internal/cmdline"
 )
@@ -85,21 +84,6 @@ func Dial(ctx context.Context, path string, trust func(Peer) error) (net.Conn, e
 // Remove removes a socket that a crash has left at path. Whatever else is there
 // stays.
 func Remove(path string) { _, _ = remove(path) }
-
-const pipePrefix = `\\.\pipe\`
-
-// IsPipe reports whether path is that of a named pipe.
-func IsPipe(path string) bool {
-	return len(path) > len(pipePrefix) && strings.EqualFold(path[:len(pipePrefix)], pipePrefix)
-}
-
-// Pipe returns the path of the named pipe called name.
-func Pipe(name string) (string, error) {
-	if name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == '\\' || r == '/' || r == ':' }) {
-		return "", errors.New("is not the name of a pipe: 1 to 200 characters without slashes and colons")
-	}
-	return pipePrefix + name, nil
-}
 
 // Group returns the number of a group, or its SID. flag is where it was named.
 func Group(name, flag string) (string, error) {

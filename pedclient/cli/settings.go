@@ -52,7 +52,7 @@ var table = slices.Concat(setting.Table{
 		Usage: "how its roles log in", In: []string{"createhsm"}},
 
 	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: usbped.CheckDevice, Abs: usbped.AbsDevice, Live: true,
-		Usage: "a PED of this host: usb (the only one), usb:SERIAL, or unix:PATH", In: inServer},
+		Usage: "a PED of this host: usb (the only one), usb:SERIAL, unix:PATH, or pipe:NAME (Windows)", In: inServer},
 	{Name: "usbid", Key: "UsbID", Value: "vvvv:pppp", Kind: setting.Text, Check: usbped.CheckUSBID, Live: true,
 		Usage: "look at USB devices with these ids only (any)", In: inServer},
 	{Name: "listenip", Key: "ListenIP", Value: "address", Kind: setting.Addr, Many: true, Usage: "listen for PEDservers here only; may be repeated", In: inServer},

@@ -38,7 +38,7 @@ var table = slices.Concat(setting.Table{
 		Usage: "the configuration file", In: slices.Concat(inModes, inDevice, []string{"reload"}, inChange, inLists, daemon.InService("install"))},
 
 	{Name: "peddevice", Key: "PedDevice", Value: "device", Kind: setting.Text, Default: "usb", Check: usbped.CheckDevice, Abs: usbped.AbsDevice,
-		Usage: "the PED: usb (the only one), usb:SERIAL, or unix:PATH", In: inServer},
+		Usage: "the PED: usb (the only one), usb:SERIAL, unix:PATH, or pipe:NAME (Windows)", In: inServer},
 	{Name: "usbid", Key: "UsbID", Value: "vvvv:pppp", Kind: setting.Text, Check: usbped.CheckUSBID,
 		Usage: "look at USB devices with these ids only (any)", In: inServer},
 	{Name: "ip", Key: "IP", Value: "address", Kind: setting.Text, Many: true, Check: setting.CheckHost,

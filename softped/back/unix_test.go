@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"openped/internal/localsock"
 	"openped/protocol"
 	"openped/softped/softpedtest"
 	"openped/usbped"
@@ -20,7 +21,7 @@ import (
 
 func listenAt(t *testing.T, path string) *Listener {
 	t.Helper()
-	l, err := Listen(path)
+	l, err := Listen(path, localsock.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +84,7 @@ func TestListen(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "ped")
 	l := listenAt(t, path)
-	if _, err := Listen(path); !errors.Is(err, ErrSocketInUse) || !strings.Contains(err.Error(), path) {
+	if _, err := Listen(path, localsock.Access{}); !errors.Is(err, ErrSocketInUse) || !strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
 	}
 	l.Close()
@@ -102,20 +103,20 @@ func TestListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer alive.Close()
-	if _, err := Listen(other); !errors.Is(err, ErrSocketInUse) {
+	if _, err := Listen(other, localsock.Access{}); !errors.Is(err, ErrSocketInUse) {
 		t.Errorf("%v", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(file); err == nil {
+	if _, err := Listen(file, localsock.Access{}); err == nil {
 		t.Error("a file was taken for a socket")
 	}
 	if b, _ := os.ReadFile(file); string(b) != "x" {
 		t.Error("the file was touched")
 	}
-	if _, err := Listen(filepath.Join(dir, strings.Repeat("x", 120))); err == nil {
+	if _, err := Listen(filepath.Join(dir, strings.Repeat("x", 120)), localsock.Access{}); err == nil {
 		t.Error("a path too long was taken")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"openped/certs"
 	"openped/internal/atomicfile"
 	"openped/internal/cmdline"
+	"openped/internal/localsock"
 	"openped/internal/logs"
 	"openped/internal/rundir"
 	"openped/protocol"
@@ -26,6 +28,8 @@ import (
 
 type options struct {
 	listen, control  string // paths
+	ownFolder        string // that listen is in, if it is the usual one
+	group            string // whose members may plug the PED in too
 	usb              usbOptions
 	keys, state      string
 	roots, blanks    []string
@@ -71,13 +75,17 @@ func readFlags(args []string, out io.Writer) (*options, error) {
 	if err := o.usb.check(o.listen != ""); err != nil {
 		return nil, err
 	}
+	if o.group != "" && o.usb.any() {
+		return nil, &cmdline.UsageError{Msg: "-group is of no use on a USB cable", Hint: "leave it out, or give -listen"}
+	}
 	return o, nil
 }
 
 // flags is every flag, which set what they say in o.
 func (o *options) flags(help, version *bool) []*cmdline.Flag {
 	return append([]*cmdline.Flag{
-		{Name: "listen", Value: "unix:path", Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
+		{Name: "listen", Value: socketValue, Usage: "socket that PEDserver plugs into (-peddevice)", Set: socket(&o.listen)},
+		{Name: "group", Value: "group", Usage: "whose members may plug in there too", Set: cmdline.String(&o.group)},
 		{Name: "usbip", Value: "address:port", Usage: "offer the PED to usbip programs (port 3240 if none is given)", Set: o.usb.setAddress},
 		{Name: "usbipallow", Value: "addresses", Usage: "who may come when -usbip is not loopback: addresses and networks", Many: true, Set: o.usb.addAllowed},
 		{Name: "vhci", Usage: "plug the PED in to this computer's virtual USB (Linux, root)", Set: cmdline.Switch(&o.usb.vhci)},
@@ -90,7 +98,7 @@ func (o *options) flags(help, version *bool) []*cmdline.Flag {
 		{Name: "firmware", Value: "version", Usage: "firmware version to be (default " + softped.DefaultFirmware + ")", Set: cmdline.String(&o.firmware)},
 		{Name: "serial", Value: "text", Usage: "serial number to have (default: made at the first start)", Set: cmdline.String(&o.serial)},
 		{Name: "face", Value: "tty|script|none", Usage: "how it is operated (default tty)", Set: oneOf(&o.face, "tty", "script", "none")},
-		{Name: "control", Value: "unix:path", Usage: "socket that takes script lines as well", Set: socket(&o.control)},
+		{Name: "control", Value: socketValue, Usage: "socket that takes script lines as well", Set: socket(&o.control)},
 		{Name: "echo", Usage: "script face: print every screen", Set: cmdline.Switch(&o.echo)},
 		{Name: "mode", Value: "remote|local|pair", Usage: "mode to start in (default remote)", Set: o.setMode},
 		{Name: "actiontime", Value: "seconds", Usage: "time for one step of the session dialogue (default 200)", Set: cmdline.Seconds(&o.action, 1, 3600)},
@@ -115,7 +123,8 @@ func (o *options) defaults() error {
 		err = d.Make()
 	}
 	if err == nil && socket {
-		o.listen, err = d.Socket("softped.sock")
+		o.ownFolder = d.Run
+		o.listen, err = defaultSocket(d)
 	}
 	if err != nil {
 		return cmdline.Failed(err, "give -listen, -keys and -state")
@@ -272,16 +281,54 @@ func (o *options) log(stderr io.Writer) (*slog.Logger, func()) {
 	return l.Logger, func() { l.Close() }
 }
 
-// socket stores the path of "unix:PATH".
+// socket stores the path of a socket's name.
 func socket(dst *string) func(string) error {
 	return func(v string) error {
-		path, ok := strings.CutPrefix(v, "unix:")
-		if !ok || path == "" {
-			return errors.New("must be unix: and a path")
+		path, err := localsock.ParseName(v)
+		if err == nil {
+			*dst = path
 		}
-		*dst = path
-		return nil
+		return err
 	}
+}
+
+// socketValue is what a socket's name is called in help.
+var socketValue = strings.ToLower(localsock.Example)
+
+// defaultSocket is softped.sock in the run folder, or on Windows a pipe with this
+// user's name.
+func defaultSocket(d rundir.Dirs) (string, error) {
+	path, err := d.Socket("softped.sock")
+	if err != nil || !localsock.IsPipe(path) || d.Run == os.Getenv(rundir.Env) {
+		return path, err
+	}
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return localsock.Pipe(usbped.PipeOfUser + u.Username[strings.LastIndexByte(u.Username, '\\')+1:])
+}
+
+// access returns who may plug the PED in: of a service those who may use PEDs, unless
+// it says otherwise. The usual folder lets the group through.
+func (o *options) access() (a localsock.Access, err error) {
+	if o.group == "" && o.instance != "" {
+		if _, err := localsock.Group(pedGroup, "-group"); err == nil {
+			o.group = pedGroup
+		}
+	}
+	if o.group == "" {
+		return a, nil
+	}
+	if a.Group, err = localsock.Group(o.group, "-group"); err != nil {
+		return a, err
+	}
+	if o.ownFolder != "" {
+		if err := localsock.AdmitTo(o.ownFolder, a.Group, false); err != nil {
+			return a, cmdline.Failed(err, "give -listen a path in another folder")
+		}
+	}
+	return a, nil
 }
 
 func oneOf(dst *string, values ...string) func(string) error {

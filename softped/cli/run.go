@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"openped/internal/cmdline"
+	"openped/internal/localsock"
 	"openped/internal/secret"
 	"openped/internal/service"
 	"openped/softped"
@@ -88,7 +89,7 @@ func play(args []string, std streams, self *service.Self, ready func()) error {
 	defer host.close()
 	var control *back.Listener
 	if o.control != "" {
-		if control, err = listen(o.control, "-control"); err != nil {
+		if control, err = listen(o.control, localsock.Access{}, "-control"); err != nil {
 			return err
 		}
 		defer control.Close()
@@ -113,7 +114,11 @@ func (o *options) plugIn(ped *softped.PED, log *slog.Logger) (*hostEnd, error) {
 	if o.usb.any() {
 		return o.usb.plugIn(ped, log)
 	}
-	l, err := listen(o.listen, "-listen")
+	access, err := o.access()
+	if err != nil {
+		return nil, err
+	}
+	l, err := listen(o.listen, access, "-listen")
 	if err != nil {
 		return nil, err
 	}
@@ -176,13 +181,17 @@ func show(ctx context.Context, o *options, std streams, ped *softped.PED, cable 
 	return nil
 }
 
-func listen(path, flag string) (*back.Listener, error) {
-	l, err := back.Listen(path)
+func listen(path string, access localsock.Access, flag string) (*back.Listener, error) {
+	hint := "give " + flag + " a path in a folder that this user may write to"
+	if access.Group != "" {
+		hint += "; this user must be in the group"
+	}
+	l, err := back.Listen(path, access)
 	if errors.Is(err, back.ErrSocketInUse) {
 		return nil, cmdline.Failed(err, "stop the other softped, or give "+flag+" another path")
 	}
 	if err != nil {
-		return nil, cmdline.Failed(fmt.Errorf("cannot listen: %w", err), "give "+flag+" a path in a folder that this user may write to")
+		return nil, cmdline.Failed(fmt.Errorf("cannot listen: %w", err), hint)
 	}
 	return l, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"openped/internal/cmdline"
+	"openped/internal/localsock"
 	"openped/internal/setting"
 	"openped/softped"
 	"openped/softped/back"
@@ -107,7 +108,7 @@ func (o *options) place() string {
 	case u.controller != "":
 		return "plugged in at USB device controller " + u.controller
 	}
-	return "plugged in at unix:" + o.listen
+	return "plugged in at " + localsock.Name(o.listen)
 }
 
 // plugIn makes the cable that was asked for, and plugs it in.

@@ -1,11 +1,13 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"openped/test/lab"
 )
@@ -160,5 +162,67 @@ func TestGroupAsks(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, out)
 	} else {
 		says(t, out, "there is no group no-such-group; make it, or leave -admingroup out")
+	}
+}
+
+// A PED in software is for its user; with -group its members plug it in too, and no
+// others. The lines of scripts, which press keys, are nobody else's.
+//
+// Without the group on the socket (internal/localsock) the member has no permission.
+func TestGroupPlugsIn(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("root's PED and another user are needed")
+	}
+	p := newPerson(t)
+	for _, group := range []string{"nogroup", ""} { // which is the person's
+		run, err := os.MkdirTemp("", "ped")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.RemoveAll(run) })
+		args := []string{"-face", "none", "-control", "unix:" + run + "/ctl.sock"}
+		if group != "" {
+			args = append(args, "-group", group)
+		}
+		ped := exec.Command(p.bin+"/softped", args...)
+		ped.Env = append(os.Environ(), "OPENPED_RUNDIR="+run)
+		if err := ped.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = ped.Process.Kill(); _ = ped.Wait() })
+		if err := lab.Poll(20*time.Second, "the PED is there", func() error { _, err := os.Lstat(run + "/ctl.sock"); return err }); err != nil {
+			t.Fatal(err)
+		}
+		p.must(fmt.Sprintf("pedserver -mode start -ip 127.0.0.1 -port %d -peddevice unix:%s/softped.sock", p.at.Port, run))
+		want := "SOFTWARE PED"
+		if group == "" {
+			want = "no permission"
+		}
+		if err := lab.Poll(20*time.Second, want, func() error {
+			if out := p.must("pedserver -mode show"); !strings.Contains(out, want) {
+				return errors.New(out)
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+		p.must("pedserver -mode stop")
+		for path, mode := range map[string]os.FileMode{"/ctl.sock": 0o600, "/softped.sock": map[bool]os.FileMode{true: 0o600, false: 0o660}[group == ""]} {
+			if fi, err := os.Stat(run + path); err != nil || fi.Mode().Perm() != mode {
+				t.Errorf("%s: %v %v", path, fi.Mode(), err)
+			}
+		}
+	}
+	for _, c := range []struct{ args, says string }{
+		{"-group no-such-group", "there is no group no-such-group; make it, or leave -group out"},
+		{"-group nogroup -usbip 127.0.0.1:1", "-group is of no use on a USB cable"},
+		{"-listen pipe:ped", "for Windows"},
+	} {
+		_, stderr, code := program(p.at, nil, nil, p.home, "softped", append(strings.Fields(c.args), "-face", "none")...)
+		if code == 0 {
+			t.Errorf("%s: was taken", c.args)
+		}
+		says(t, stderr, c.says)
 	}
 }

@@ -5,26 +5,26 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"sync"
 	"time"
 
 	"openped/internal/atomicfile"
+	"openped/internal/localsock"
 	"openped/softped"
 	"openped/softped/face"
 	"openped/usbped"
 )
 
 // ErrSocketInUse means that another program listens on the socket.
-var ErrSocketInUse = errors.New("socket is in use by another program")
+var ErrSocketInUse = localsock.ErrInUse
 
 // maxPath is what fits in a unix socket address on every platform.
 const maxPath = 103
 
-// Listener is a unix socket that only its owner may connect to, mode 0600. What
-// a killed process left at its path is removed.
+// Listener is a local socket that only its owner may connect to, and the members of a
+// group if one is named. What a killed process left at its path is removed.
 type Listener struct {
-	net.Listener
+	*localsock.Listener
 	unlock func()
 	once   sync.Once
 	err    error
@@ -32,18 +32,22 @@ type Listener struct {
 
 // Listen opens the socket at path. The error names the path; errors.Is finds
 // ErrSocketInUse.
-func Listen(path string) (*Listener, error) {
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("socket path %s is %d bytes long and may be %d: choose a shorter one", path, len(path), maxPath)
+func Listen(path string, access localsock.Access) (*Listener, error) {
+	unlock := func() {} // a pipe has one owner anyhow
+	if !localsock.IsPipe(path) {
+		if len(path) > maxPath {
+			return nil, fmt.Errorf("socket path %s is %d bytes long and may be %d: choose a shorter one", path, len(path), maxPath)
+		}
+		var err error
+		unlock, err = atomicfile.Lock(path + ".lock")
+		if errors.Is(err, atomicfile.ErrLocked) {
+			return nil, fmt.Errorf("%s: %w", path, ErrSocketInUse)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	unlock, err := atomicfile.Lock(path + ".lock")
-	if errors.Is(err, atomicfile.ErrLocked) {
-		return nil, fmt.Errorf("%s: %w", path, ErrSocketInUse)
-	}
-	if err != nil {
-		return nil, err
-	}
-	l, err := listen(path)
+	l, err := localsock.Listen(path, access)
 	if err != nil {
 		unlock()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -51,30 +55,11 @@ func Listen(path string) (*Listener, error) {
 	return &Listener{Listener: l, unlock: unlock}, nil
 }
 
-func listen(path string) (net.Listener, error) {
-	// We hold the lock, so a socket that is there is a dead process's, unless
-	// somebody listens without the lock.
-	if st, err := os.Lstat(path); err == nil {
-		if st.Mode()&os.ModeSocket == 0 {
-			return nil, errors.New("exists and is no socket")
-		}
-		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-			c.Close()
-			return nil, ErrSocketInUse
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, err
-		}
-	}
-	// The socket is its owner's only from the first moment. To chmod it afterwards
-	// would follow what somebody puts in its place.
-	restore := narrowUmask()
-	l, err := net.Listen("unix", path)
-	restore()
-	if err != nil {
-		return nil, err
-	}
-	return l, nil
+// allows reports whether a caller may be there. Where the platform does not tell who
+// it is, the socket has let in the right ones.
+func (l *Listener) allows(c net.Conn) bool {
+	p, err := localsock.PeerOf(c)
+	return errors.Is(err, localsock.ErrNoPeer) || err == nil && l.Access.Allows(p)
 }
 
 // Close closes the socket and removes it. It may be called more than once.
@@ -106,6 +91,10 @@ func (l *Listener) accept(ctx context.Context, f func(net.Conn)) error {
 			case <-time.After(100 * time.Millisecond):
 			case <-ctx.Done():
 			}
+			continue
+		}
+		if !l.allows(c) {
+			c.Close()
 			continue
 		}
 		wg.Go(func() {

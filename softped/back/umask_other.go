@@ -1,5 +1,0 @@
-//go:build !unix
-
-package back
-
-func narrowUmask() (restore func()) { return func() {} }
