@@ -3,7 +3,6 @@ module openped
 go 1.26.4
 
 require (
-	github.com/Microsoft/go-winio v0.6.4
 	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
 	github.com/cloudflare/circl v1.6.5
 	github.com/creack/pty v1.1.24

@@ -108,7 +108,6 @@ func TestCaught(t *testing.T) {
 		{"gousb only", []string{"./usbped -> github.com/google/gousb"}},
 		{"usbped/libusb only from cmd", []string{"./hsm -> ./usbped/libusb"}},
 		{"PKCS#11 only", []string{"./hsm/virtual -> github.com/miekg/pkcs11"}},
-		{"named pipes only", []string{"./usbped -> github.com/Microsoft/go-winio"}},
 		{"services only", []string{"./pedserver -> github.com/kardianos/service"}},
 		{"protocol is bytes in", []string{"./protocol/channel -> time"}},
 		{"protocol is bytes in", []string{"./protocol/hsmapi -> net"}},
@@ -156,7 +155,6 @@ func TestClean(t *testing.T) {
 		"./hsm/hsmtest -> testing",
 		"./usbped/libusb -> ./usbped github.com/google/gousb",
 		"./protocol/channel -> ./protocol/kas ./internal/secret errors",
-		"./internal/localsock -> github.com/Microsoft/go-winio",
 		"./internal/service -> github.com/kardianos/service",
 		"./test/demo -> ./softped ./hsm ./hsm/hsmtest",
 	)

@@ -81,12 +81,6 @@ var Rules = []Rule{
 		Never:  []string{"github.com/miekg/pkcs11/...", "github.com/ThalesGroup/crypto11/..."},
 	},
 	{
-		Name:   "named pipes only in internal/localsock",
-		From:   []string{"./..."},
-		Except: []string{"./internal/localsock"},
-		Never:  []string{"github.com/Microsoft/go-winio/..."},
-	},
-	{
 		Name:   "services only in internal/service",
 		From:   []string{"./..."},
 		Except: []string{"./internal/service"},
