@@ -41,6 +41,11 @@ func MkdirAll(dir string, perm fs.FileMode) error {
 	return os.Lchown(dir, uid, gid)
 }
 
+// createTemp makes a new file that is the owner's alone for now.
+func createTemp(dir, pattern string, _ fs.FileMode) (*os.File, error) {
+	return os.CreateTemp(dir, pattern+"*"+tempSuffix)
+}
+
 // heir returns whose a folder is, if this is root and it is another user's.
 func heir(dir string) (uid, gid int, ok bool) {
 	if os.Geteuid() != 0 {

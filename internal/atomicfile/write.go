@@ -60,7 +60,7 @@ var (
 // writeTemp writes data to a new file beside base and returns it open and
 // locked; on an error it leaves no file.
 func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) (f *os.File, err error) {
-	if f, err = ownTemp(dir, base); err != nil {
+	if f, err = ownTemp(dir, base, perm); err != nil {
 		return nil, err
 	}
 	inherit(f, dir)
@@ -81,9 +81,9 @@ func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os
 // locked, and was there still when it was. Another process may have looked at it
 // in the moment before the lock; then there is a new one. The lock goes with the
 // file descriptor.
-func ownTemp(dir, base string) (*os.File, error) {
+func ownTemp(dir, base string, perm fs.FileMode) (*os.File, error) {
 	for range 1000 {
-		f, err := os.CreateTemp(dir, "."+base+".*"+tempSuffix)
+		f, err := createTemp(dir, "."+base+".", perm)
 		if err != nil {
 			return nil, err
 		}

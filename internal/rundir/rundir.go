@@ -86,12 +86,15 @@ func (d Dirs) ConfigFile(name string) string {
 // Make creates run and state folder with mode 0750 where they are missing, and checks
 // the run folder with Check.
 func (d Dirs) Make() error {
-	if err := os.MkdirAll(d.Run, 0o750); err != nil {
+	if err := d.protect(); err != nil {
+		return err
+	}
+	if err := mkdirAll(d.Run, 0o750); err != nil {
 		return fmt.Errorf("run folder: %w; name another one with %s", err, Env)
 	}
 	// A state folder that can not be made costs the log file only: the daemon
 	// says so when it opens the log.
-	_ = os.MkdirAll(d.State, 0o750)
+	_ = mkdirAll(d.State, 0o750)
 	return Check(d.Run)
 }
 

@@ -94,6 +94,11 @@ func owner(fi os.FileInfo) int {
 
 const windowsPipes = false
 
+func mkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
+
+// protect has nothing to do: the service manager makes a service's folders.
+func (d Dirs) protect() error { return nil }
+
 func ownsFolder(dir, user string) bool {
 	fi, err := os.Stat(dir)
 	return err == nil && strconv.Itoa(owner(fi)) == user

@@ -3,11 +3,14 @@ package rundir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/windows"
 
+	"openped/internal/atomicfile"
 	"openped/internal/winacl"
 )
 
@@ -46,6 +49,53 @@ func platform() (Dirs, error) {
 	return d, nil
 }
 
+func mkdirAll(dir string, perm os.FileMode) error { return atomicfile.MkdirAll(dir, perm) }
+
+// protect makes the folders below %ProgramData%, where everybody may make some, and
+// sets their access lists: what lies there is administrators' and, in a service's
+// own folder, the service's; the configuration everybody may read. Only
+// administrators can do that; the service finds it done.
+func (d Dirs) protect() error {
+	if !Privileged() || d.Config == "" || !sameFolder(filepath.Dir(d.Config), os.Getenv("ProgramData")) {
+		return nil
+	}
+	top := winacl.Private(winacl.Administrators)
+	if err := own(d.Config, append(top, winacl.Entry{SID: winacl.Users, Rights: winacl.Read, Passed: winacl.TopOnly})); err != nil {
+		return err
+	}
+	if d.Service == "" {
+		return nil
+	}
+	return own(d.Data, append(top, winacl.Entry{SID: winacl.ServiceSID(d.Service), Rights: winacl.Modify}))
+}
+
+func sameFolder(a, b string) bool { return strings.EqualFold(filepath.Clean(a), filepath.Clean(b)) }
+
+// own makes a folder with these entries, or sets them on one that is there, unless
+// somebody without rights could have made it: he might have files in it open.
+func own(dir string, entries []winacl.Entry) error {
+	err := winacl.Mkdir(dir, entries...)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	fi, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	owner, _, err := winacl.Of(dir)
+	if err != nil {
+		return err
+	}
+	me, err := winacl.User()
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() || !winacl.Among(owner, me, winacl.System, winacl.Administrators) {
+		return fmt.Errorf("%w: %s was there, and is %s's; look at what is in it and remove it", ErrUnsafe, dir, owner)
+	}
+	return winacl.Set(dir, entries...)
+}
+
 // check refuses a folder that somebody else owns or may change.
 func check(dir string, _ os.FileInfo, client bool) error {
 	owner, entries, err := winacl.Of(dir)
@@ -56,7 +106,7 @@ func check(dir string, _ os.FileInfo, client bool) error {
 	if err != nil {
 		return err
 	}
-	if !winacl.Among(owner, me, winacl.System, winacl.Administrators) && !(client && windows.GetCurrentProcessToken().IsElevated()) {
+	if !winacl.Among(owner, me, winacl.System, winacl.Administrators) && !(Privileged() && (client || winacl.IsService(owner))) {
 		return fmt.Errorf("%w: %s belongs to %s; choose another one with %s", ErrUnsafe, dir, owner, Env)
 	}
 	if who := winacl.Stranger(entries, winacl.Change, me, owner); who != "" {

@@ -1,6 +1,7 @@
 package winacl
 
 import (
+	"cmp"
 	"crypto/sha1" //nolint:gosec // how Windows makes the SIDs of services
 	"encoding/binary"
 	"fmt"
@@ -12,11 +13,15 @@ import (
 const (
 	System         = "S-1-5-18"
 	Administrators = "S-1-5-32-544"
+	Users          = "S-1-5-32-545"
+	creator        = "S-1-3-0" // stands for whoever makes what inherits it
 )
 
 // Rights.
 const (
-	Full = 0x1f01ff // FILE_ALL_ACCESS
+	Full   = 0x1f01ff // FILE_ALL_ACCESS
+	Modify = 0x1301bf // Full without saying who may
+	Read   = 0x1200a9 // and passing through a folder
 	// Client is reading and writing of a pipe, but for one right that Windows
 	// counts with writing: to make another instance of it
 	// (FILE_CREATE_PIPE_INSTANCE), with which a member could take the daemon's
@@ -26,13 +31,19 @@ const (
 	// is there, and to change who may: FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY,
 	// FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER, GENERIC_ALL, GENERIC_WRITE.
 	Change = 0x2 | 0x4 | 0x40 | 0x10000 | 0x40000 | 0x80000 | 0x10000000 | 0x40000000
+	// Look are those, and the rights to read: FILE_READ_DATA, GENERIC_READ.
+	Look = Change | 0x1 | 0x80000000
 )
 
 // Entry lets somebody do something.
 type Entry struct {
 	SID    string
 	Rights uint32
+	Passed string // on to what is in a folder, as SDDL has it; "": to everything
 }
+
+// TopOnly passes an entry of a folder on to the files in it, and not to folders.
+const TopOnly = "OINP"
 
 // Descriptor returns a security descriptor in the language of SDDL: these entries
 // and no others. Owner may be empty: whoever makes the object. For a folder the
@@ -43,12 +54,12 @@ func Descriptor(owner string, folder bool, entries ...Entry) string {
 		b.WriteString("O:" + owner)
 	}
 	b.WriteString("D:P") // protected: nothing is inherited
-	flags := ""
-	if folder {
-		flags = "OICI"
-	}
 	seen := map[Entry]bool{}
 	for _, e := range entries {
+		flags := ""
+		if folder {
+			flags = cmp.Or(e.Passed, "OICI")
+		}
 		if e.SID != "" && !seen[e] {
 			seen[e] = true
 			fmt.Fprintf(&b, "(A;%s;0x%x;;;%s)", flags, e.Rights, e.SID)
@@ -60,20 +71,28 @@ func Descriptor(owner string, folder bool, entries ...Entry) string {
 // Private are the entries of what is the user's alone, and of administrators and
 // the system.
 func Private(user string) []Entry {
-	return []Entry{{System, Full}, {Administrators, Full}, {user, Full}}
+	return []Entry{{SID: System, Rights: Full}, {SID: Administrators, Rights: Full}, {SID: user, Rights: Full}}
 }
 
 // Stranger returns the first who is given one of the rights and is not among the
-// trusted, which the system and administrators are always; "" if there is none.
+// trusted, which the system and administrators are always, and a service that somebody
+// has let in by name; "" if there is none.
 func Stranger(entries []Entry, rights uint32, trusted ...string) string {
 	trusted = append(trusted, System, Administrators)
 	for _, e := range entries {
-		if e.Rights&rights != 0 && !Among(e.SID, trusted...) {
+		if e.Rights&rights != 0 && !Among(e.SID, trusted...) && !IsService(e.SID) {
 			return e.SID
 		}
 	}
 	return ""
 }
+
+// Loose reports whether these entries, which a folder passes on, let others than the
+// user look.
+func Loose(entries []Entry, user string) bool { return Stranger(entries, Look, user, creator) != "" }
+
+// IsService reports whether a SID is that of one service.
+func IsService(sid string) bool { return strings.HasPrefix(sid, "S-1-5-80-") && sid != "S-1-5-80-0" } // which is all of them
 
 // Among reports whether a SID is one of some.
 func Among(sid string, some ...string) bool {

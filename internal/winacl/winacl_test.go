@@ -5,10 +5,12 @@ import "testing"
 func TestDescriptor(t *testing.T) {
 	const alice, group = "S-1-5-21-1-2-3-1001", "S-1-5-21-1-2-3-1002"
 	for _, c := range []struct{ got, want string }{
-		{Descriptor(alice, false, append(Private(alice), Entry{group, Client})...),
+		{Descriptor(alice, false, append(Private(alice), Entry{SID: group, Rights: Client})...),
 			"O:S-1-5-21-1-2-3-1001D:P(A;;0x1f01ff;;;S-1-5-18)(A;;0x1f01ff;;;S-1-5-32-544)(A;;0x1f01ff;;;S-1-5-21-1-2-3-1001)(A;;0x12019b;;;S-1-5-21-1-2-3-1002)"},
 		{Descriptor("", true, Private(System)...), "D:P(A;OICI;0x1f01ff;;;S-1-5-18)(A;OICI;0x1f01ff;;;S-1-5-32-544)"},
-		{Descriptor(Administrators, false, Entry{"", Client}), "O:S-1-5-32-544D:P"},
+		{Descriptor("", true, Entry{SID: Administrators, Rights: Full}, Entry{SID: Users, Rights: Read, Passed: TopOnly}),
+			"D:P(A;OICI;0x1f01ff;;;S-1-5-32-544)(A;OINP;0x1200a9;;;S-1-5-32-545)"},
+		{Descriptor(Administrators, false, Entry{SID: "", Rights: Client}), "O:S-1-5-32-544D:P"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s\nwant %s", c.got, c.want)
@@ -34,14 +36,37 @@ func TestStranger(t *testing.T) {
 		want    string
 	}{
 		"nobody":           {Private(me), ""},
-		"users read":       {append(Private(me), Entry{users, 0x1200a9}), ""},
-		"users add files":  {append(Private(me), Entry{users, 0x1200a9 | 0x2}), users},
-		"users add folder": {append(Private(me), Entry{users, 0x4}), users},
-		"generic":          {append(Private(me), Entry{users, 0x10000000}), users},
-		"takes it over":    {[]Entry{{users, 0x80000}}, users},
+		"users read":       {append(Private(me), Entry{SID: users, Rights: 0x1200a9}), ""},
+		"users add files":  {append(Private(me), Entry{SID: users, Rights: 0x1200a9 | 0x2}), users},
+		"users add folder": {append(Private(me), Entry{SID: users, Rights: 0x4}), users},
+		"generic":          {append(Private(me), Entry{SID: users, Rights: 0x10000000}), users},
+		"takes it over":    {[]Entry{{SID: users, Rights: 0x80000}}, users},
 	} {
 		if got := Stranger(c.entries, Change, me); got != c.want {
 			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// TestLoose: what a file would inherit is looked at as a whole.
+func TestLoose(t *testing.T) {
+	const me = "S-1-5-21-1-2-3-1001"
+	for name, c := range map[string]struct {
+		more Entry
+		want bool
+	}{
+		"nobody":         {Entry{}, false},
+		"users read":     {Entry{SID: Users, Rights: Read}, true},
+		"users pass":     {Entry{SID: Users, Rights: 0x100020}, false},
+		"users add":      {Entry{SID: Users, Rights: 0x4}, true},
+		"generic":        {Entry{SID: Users, Rights: 0x80000000}, true},
+		"the maker":      {Entry{SID: creator, Rights: Full}, false},
+		"the service":    {Entry{SID: ServiceSID("pedserver"), Rights: Modify}, false},
+		"every service":  {Entry{SID: "S-1-5-80-0", Rights: Read}, true},
+		"another person": {Entry{SID: me + "0", Rights: Read}, true},
+	} {
+		if got := Loose(append(Private(me), c.more), me); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

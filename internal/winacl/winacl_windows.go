@@ -3,6 +3,8 @@ package winacl
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -60,6 +62,11 @@ func UserOf(pid int) (string, error) {
 
 // Of returns the owner of a file or folder, and what its access list grants.
 func Of(path string) (owner string, entries []Entry, err error) {
+	return of(path, func(flags uint8) bool { return flags&windows.INHERIT_ONLY_ACE == 0 })
+}
+
+// of returns the owner, and the entries with flags that are wanted.
+func of(path string, want func(flags uint8) bool) (owner string, entries []Entry, err error) {
 	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
 	if err != nil {
 		return "", nil, err
@@ -80,40 +87,93 @@ func Of(path string) (owner string, entries []Entry, err error) {
 		if err := windows.GetAce(dacl, i, &ace); err != nil {
 			return "", nil, err
 		}
-		if ace.Header.AceType == windows.ACCESS_ALLOWED_ACE_TYPE && ace.Header.AceFlags&windows.INHERIT_ONLY_ACE == 0 {
-			entries = append(entries, Entry{(*windows.SID)(unsafe.Pointer(&ace.SidStart)).String(), uint32(ace.Mask)})
+		if ace.Header.AceType == windows.ACCESS_ALLOWED_ACE_TYPE && want(ace.Header.AceFlags) {
+			entries = append(entries, Entry{SID: (*windows.SID)(unsafe.Pointer(&ace.SidStart)).String(), Rights: uint32(ace.Mask)})
 		}
 	}
 	return sid.String(), entries, nil
 }
 
-// Set replaces the access list of a file or folder, and what it had inherited.
-func Set(path string, folder bool, entries ...Entry) error {
-	dacl, err := list(folder, entries)
-	if err != nil {
-		return err
+// LooseIn reports whether a file, or a folder, that is made in dir would be open to
+// strangers.
+func LooseIn(dir string, folder bool) (bool, error) {
+	passed := uint8(windows.OBJECT_INHERIT_ACE)
+	if folder {
+		passed |= windows.CONTAINER_INHERIT_ACE
 	}
-	return windows.SetNamedSecurityInfo(path, windows.SE_FILE_OBJECT,
-		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
+	_, entries, err := of(dir, func(flags uint8) bool { return flags&passed != 0 })
+	if err != nil {
+		return false, err
+	}
+	user, err := User()
+	if err != nil {
+		return false, err
+	}
+	return Loose(entries, user), nil
 }
 
-// SetOpen is Set for a file that is open for WRITE_DAC.
-func SetOpen(h windows.Handle, entries ...Entry) error {
-	dacl, err := list(false, entries)
-	if err != nil {
-		return err
-	}
-	return windows.SetSecurityInfo(h, windows.SE_FILE_OBJECT,
-		windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, dacl, nil)
-}
-
-func list(folder bool, entries []Entry) (*windows.ACL, error) {
-	sd, err := windows.SecurityDescriptorFromString(Descriptor("", folder, entries...))
+// OwnPrivate are the entries of what this process makes for itself alone: where it
+// is elevated they are administrators', and not those of its user without that.
+func OwnPrivate() ([]Entry, error) {
+	owner, err := Owner()
 	if err != nil {
 		return nil, err
 	}
+	return Private(owner), nil
+}
+
+// Set replaces the access list of a folder, and what it had inherited, and makes
+// administrators its owner.
+func Set(dir string, entries ...Entry) error {
+	sd, err := windows.SecurityDescriptorFromString(Descriptor(Administrators, true, entries...))
+	if err != nil {
+		return err
+	}
+	owner, _, err := sd.Owner()
+	if err != nil {
+		return err
+	}
 	dacl, _, err := sd.DACL()
-	return dacl, err
+	if err != nil {
+		return err
+	}
+	return windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT,
+		windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, owner, nil, dacl, nil)
+}
+
+// Mkdir makes a folder with exactly these entries.
+func Mkdir(dir string, entries ...Entry) error {
+	sa, err := Attributes(Descriptor("", true, entries...))
+	if err != nil {
+		return err
+	}
+	name, err := windows.UTF16PtrFromString(dir)
+	if err != nil {
+		return err
+	}
+	if err := windows.CreateDirectory(name, sa); err != nil {
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// Create makes a new file with exactly these entries from its first moment: what
+// is opened before a list is set stays open.
+func Create(path string, entries ...Entry) (*os.File, error) {
+	sa, err := Attributes(Descriptor("", false, entries...))
+	if err != nil {
+		return nil, err
+	}
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	h, err := windows.CreateFile(name, windows.GENERIC_READ|windows.GENERIC_WRITE, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE, sa,
+		windows.CREATE_NEW, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(h), path), nil
 }
 
 // Attributes returns what a new object is made with.

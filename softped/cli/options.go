@@ -75,11 +75,8 @@ func readFlags(args []string, out io.Writer) (*options, error) {
 	if err := o.usb.check(o.listen != ""); err != nil {
 		return nil, err
 	}
-	switch {
-	case o.group != "" && o.usb.any():
+	if o.group != "" && o.usb.any() {
 		return nil, &cmdline.UsageError{Msg: "-group is of no use on a USB cable", Hint: "leave it out, or give -listen"}
-	case o.group == "" && o.instance != "" && !o.usb.any():
-		o.group = pedGroup
 	}
 	return o, nil
 }
@@ -312,8 +309,14 @@ func defaultSocket(d rundir.Dirs) (string, error) {
 	return localsock.Pipe(usbped.PipeOfUser + u.Username[strings.LastIndexByte(u.Username, '\\')+1:])
 }
 
-// access returns who may plug the PED in. The usual folder lets the group through.
+// access returns who may plug the PED in: of a service those who may use PEDs, unless
+// it says otherwise. The usual folder lets the group through.
 func (o *options) access() (a localsock.Access, err error) {
+	if o.group == "" && o.instance != "" {
+		if _, err := localsock.Group(pedGroup, "-group"); err == nil {
+			o.group = pedGroup
+		}
+	}
 	if o.group == "" {
 		return a, nil
 	}
