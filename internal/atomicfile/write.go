@@ -83,7 +83,7 @@ func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os
 // file descriptor.
 func ownTemp(dir, base string) (*os.File, error) {
 	for range 1000 {
-		f, err := os.CreateTemp(dir, "."+base+".*"+tempSuffix)
+		f, err := createTemp(dir, "."+base+".", tempSuffix)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +121,7 @@ func removeStale(dir, base string) {
 		if middle, ok = strings.CutSuffix(middle, tempSuffix); !ok || !digits(middle) {
 			continue
 		}
-		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
+		f, err := openFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
 		if err != nil {
 			continue
 		}

@@ -7,5 +7,20 @@ type limit struct {
 	why  string
 }
 
+const (
+	noSymlinks = "Wine makes no symbolic links, and says that it has"
+	noUnix     = "Wine has no sockets in the file system"
+	noFIFO     = "Windows has no named pipes in the file system"
+)
+
 // limits is what Wine cannot do, and what there is not on Windows.
-var limits = []limit{}
+var limits = []limit{
+	{"hsm/virtual", "TestLinks", noSymlinks},
+	{"internal/atomicfile", "TestResolve", noSymlinks},
+	{"internal/conffile", "TestEditKeeps", noSymlinks},
+	{"internal/conffile", "TestNoFile", noUnix},
+	{"internal/logs", "TestNoFileDoesNotRotate", noSymlinks},
+	{"internal/logs", "TestPipeWithoutReader", noFIFO},
+	{"pedclient", "TestOneFileOneHSM", noSymlinks},
+	{"softped/back/functionfs", "TestTree", noSymlinks},
+}

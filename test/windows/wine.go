@@ -60,6 +60,7 @@ func tools() error {
 type prefix struct {
 	dir    string
 	wine   string
+	temp   string // in memory, or ""
 	server *exec.Cmd
 }
 
@@ -90,7 +91,7 @@ func newPrefix(ctx context.Context, dir string) (*prefix, error) {
 			return nil, fmt.Errorf("a prefix could not be made: %w", err)
 		}
 	}
-	if err := p.addShim(ctx); err != nil {
+	if err := errors.Join(p.addShim(ctx), p.quickTemp()); err != nil {
 		p.end()
 		return nil, err
 	}
@@ -121,6 +122,26 @@ func (p *prefix) addShim(ctx context.Context) error {
 	return err
 }
 
+// quickTemp moves the folder of temporary files into memory, where that can be
+// had: the tests kill processes, not power, and each fsync costs milliseconds.
+func (p *prefix) quickTemp() error {
+	dir, err := os.MkdirTemp("/dev/shm", "openped-windows-")
+	if err != nil {
+		return nil
+	}
+	p.temp = dir
+	found, err := filepath.Glob(filepath.Join(p.dir, "drive_c/users/*/Temp"))
+	if err != nil || len(found) == 0 {
+		return fmt.Errorf("the prefix has no folder for temporary files: %w", err)
+	}
+	for _, f := range found {
+		if err := errors.Join(os.Remove(f), os.Symlink(dir, f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // end ends every process of the prefix, and of no other.
 func (p *prefix) end() {
 	if p == nil || p.server.Process == nil {
@@ -136,6 +157,9 @@ func (p *prefix) end() {
 	case <-time.After(10 * time.Second):
 		_ = p.server.Process.Kill()
 		<-ended
+	}
+	if p.temp != "" {
+		_ = os.RemoveAll(p.temp)
 	}
 }
 
