@@ -50,7 +50,7 @@ func windows() []string {
 
 // units runs the unit tests in the prefix and judges them by the table of limits.
 func units(ctx context.Context, p *prefix, work, only string, pkgs []string) error {
-	patch, err := overlay(ctx, work)
+	flags, err := patched(ctx, work)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,8 @@ func units(ctx context.Context, p *prefix, work, only string, pkgs []string) err
 			return err
 		}
 	}
-	args := []string{"test", "-json", "-count=1", "-short", "-vet=off", "-timeout=90s", "-overlay=" + patch, "-exec=" + p.wine}
+	args := []string{"test", "-json", "-count=1", "-short", "-vet=off", "-timeout=90s", "-exec=" + p.wine}
+	args = append(args, flags...)
 	if only != "" {
 		args = append(args, "-run="+only)
 	}
