@@ -76,7 +76,7 @@ func busy(err error) bool {
 }
 
 // busyTime is how long a file may be in others' hands before it is an error.
-const busyTime = 2 * time.Second
+const busyTime = 5 * time.Second
 
 // removeAndClose removes first: whoever waits for the lock must not get it on
 // a file that is about to go.
@@ -98,7 +98,7 @@ func replace(f *os.File, path string) error {
 	if err != nil {
 		return err
 	}
-	for end := time.Now().Add(busyTime); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(busyTime); ; time.Sleep(time.Duration(1+rand.IntN(5)) * time.Millisecond) {
 		err = windows.MoveFileEx(from, to, windows.MOVEFILE_REPLACE_EXISTING|windows.MOVEFILE_WRITE_THROUGH)
 		if !busy(err) || time.Now().After(end) {
 			return err

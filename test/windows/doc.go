@@ -13,7 +13,6 @@
 // is one that fails or is skipped and is not listed. What only a real Windows can
 // show is in docs/windows-checklist.md.
 //
-// Three things stand between Go and Debian's Wine, and are put right for the tests
-// only: a DLL that Wine has not got (shim), the removal of folders and the first
-// instance of a pipe (patch.go).
+// Two things stand between Go and Debian's Wine, and are put right for the tests
+// only: a DLL that Wine has not got (shim), and the removal of folders (patch.go).
 package main

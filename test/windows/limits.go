@@ -23,4 +23,9 @@ var limits = []limit{
 	{"internal/logs", "TestPipeWithoutReader", noFIFO},
 	{"pedclient", "TestOneFileOneHSM", noSymlinks},
 	{"softped/back/functionfs", "TestTree", noSymlinks},
+	{"internal/admin", "TestForeignFileInTheWay", "no file is in the way of a pipe"},
+	{"softped/cli", "TestScripts/errors", "Windows has no interrupts for other processes"},
+	{"softped/cli", "TestScripts/usbip", "Windows has no interrupts for other processes"},
+	{"usbped", "TestSocketOpener", noUnix},
+	{"usbped", "TestTrustedPipe", "Wine finds no user by the name"},
 }
