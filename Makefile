@@ -16,7 +16,7 @@ COMMANDS := pedserver pedclient softped hsmcm
 HOSTILE := Hostile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test race hostile crash flood faults test-usb test-usb-full test-service imports fuzz vectors bench scale lint cross packages test-packages clean
+.PHONY: help setup build demo test race hostile crash flood faults test-usb test-usb-full test-service imports fuzz vectors bench scale lint cross packages test-packages test-windows clean
 
 help:   ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ cross: setup   ## what we ship must build for Linux and Windows, with and withou
 	CGO_ENABLED=0 GOOS=windows $(GO) build ./...
 	CGO_ENABLED=0 GOOS=windows $(GO) vet ./...
 	@scripts/cross-usb
+
+test-windows: setup   ## the programs for Windows, their services and their .msi, in Wine: three minutes
+	@scripts/test-windows
 
 packages:   ## .deb and .rpm for amd64 and arm64 in out/packages; ARCHS, FORMATS, VERSION, USB=0
 	@scripts/packages

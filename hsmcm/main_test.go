@@ -3,10 +3,13 @@ package hsmcm
 import (
 	"net"
 	"os"
-	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"openped/internal/localsock"
+	"openped/internal/rundir"
 )
 
 // asHsmcm makes the test binary be hsmcm.
@@ -49,13 +52,15 @@ func listenAsNobody(path string) {
 func (f *fake) listen(t interface {
 	Fatal(...any)
 	Cleanup(func())
-}) (path string) {
+}) (dir, path string) {
 	dir, err := os.MkdirTemp("", "hsmcm")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(dir, "hsm.sock")
-	l, err := net.Listen("unix", path)
+	if path, err = (rundir.Dirs{Run: dir}).Socket("hsm.sock"); err != nil {
+		t.Fatal(err)
+	}
+	l, err := localsock.Listen(path, localsock.Access{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,16 +74,17 @@ func (f *fake) listen(t interface {
 			go f.serve(c)
 		}
 	}()
-	return path
+	return dir, path
 }
 
 func TestScripts(t *testing.T) {
-	sock := newFake().listen(t)
+	run, sock := newFake().listen(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("OPENPED_RUNDIR", filepath.Dir(sock))
+			e.Setenv("OPENPED_RUNDIR", run)
 			e.Setenv("SOCK", sock)
+			e.Setenv("NOWHERE", strings.Replace(sock, "hsm.sock", "nowhere.sock", 1))
 			return nil
 		},
 	})

@@ -1,9 +1,12 @@
 package hsmcm
 
 import (
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
+	"openped/internal/localsock"
 	"openped/protocol/hsmapi"
 )
 
@@ -17,7 +20,7 @@ func TestWhichPED(t *testing.T) {
 		"ped connect -IP ped.example --port 16 ": `ped connect: command=3 slot=1 host="ped.example" port=16`,
 		"ped connect -local":                     "ped connect: command=3 slot=1 local=1",
 		"ped connect -local -peddevice usb:SP01": `ped connect: command=3 slot=1 local=1 device="usb:SP01"`,
-		"ped connect -local -peddevice unix:/p":  `ped connect: command=3 slot=1 local=1 device="unix:/p"`,
+		"ped connect -local -peddevice unix:/p":  `ped connect: command=3 slot=1 local=1 device=` + strconv.Quote("unix:"+abs(t, "/p")),
 		"ped set -ip ::1 -tls":                   `ped set: command=5 slot=1 tls=1 host="::1"`,
 	} {
 		f := newFake()
@@ -41,7 +44,7 @@ func TestLocalAlone(t *testing.T) {
 		"ped connect -local -tls":             "-local is a PED of this host",
 		"ped connect -local -pedserver lab":   "-local is a PED of this host",
 		"ped connect -local -password":        "no one-time password",
-		"ped connect -local -peddevice ttyS0": "write usb, usb:SERIAL, or unix:PATH",
+		"ped connect -local -peddevice ttyS0": "write usb, usb:SERIAL, or " + localsock.Example,
 	} {
 		f := newFake()
 		if code, _, errs := console(t, f, "", strings.Fields(args)...); code != 1 || !strings.Contains(errs, want) || len(f.requests) > 0 {
@@ -67,4 +70,15 @@ func TestShownLink(t *testing.T) {
 			t.Errorf("%q, want %q", out, want)
 		}
 	}
+}
+
+// abs is what a socket's path means here.
+func abs(t *testing.T, path string) string {
+	t.Helper()
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, path, _ = strings.Cut(localsock.AbsName("unix:"+path, here), ":")
+	return path
 }

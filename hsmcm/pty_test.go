@@ -36,7 +36,8 @@ func openTerminal(t *testing.T, f *fake, args ...string) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, append([]string{"-socket", f.listen(t)}, args...)...)
+	_, sock := f.listen(t)
+	cmd := exec.Command(self, append([]string{"-socket", sock}, args...)...)
 	cmd.Env = append(os.Environ(), asHsmcm+"=1", "TERM=xterm")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {

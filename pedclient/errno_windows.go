@@ -5,4 +5,8 @@ import (
 	"syscall"
 )
 
-func isRefused(err error) bool { return errors.Is(err, syscall.Errno(10061)) } // WSAECONNREFUSED
+func isRefused(err error) bool {
+	return errors.Is(err, wsaConnRefused) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+const wsaConnRefused = syscall.Errno(10061)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"openped/internal/localsock"
 	"openped/protocol"
 	"openped/protocol/hsmapi"
 	"openped/usbped"
@@ -83,7 +84,7 @@ func TestLocalRefused(t *testing.T) {
 			"with an address": {func() {}, localPED(1).AddText(hsmapi.TagHost, "ped1"), hsmapi.CKR_ARGUMENTS_BAD, "-local is a PED of this host", 0},
 			"with a password": {func() {}, localPED(1).AddBool(hsmapi.TagWantPassword, true), hsmapi.CKR_ARGUMENTS_BAD, "no one-time password", 0},
 			"not said":        {func() {}, slot1().AddText(hsmapi.TagDevice, "usb"), hsmapi.CKR_ARGUMENTS_BAD, "give -local too", 0},
-			"no device":       {func() {}, localPED(1).AddText(hsmapi.TagDevice, "ttyS0"), hsmapi.CKR_ARGUMENTS_BAD, "unix:PATH", 0},
+			"no device":       {func() {}, localPED(1).AddText(hsmapi.TagDevice, "ttyS0"), hsmapi.CKR_ARGUMENTS_BAD, localsock.Example, 0},
 		} {
 			p.set(func() {
 				p.mode, p.quiet, p.empty, p.err, p.opening = protocol.PEDModeLocal, false, false, nil, nil

@@ -12,4 +12,8 @@ func isTransient(err error) bool {
 }
 
 // isRefused reports whether nobody listens where we called.
-func isRefused(err error) bool { return errors.Is(err, syscall.Errno(10061)) } // WSAECONNREFUSED
+func isRefused(err error) bool {
+	return errors.Is(err, wsaConnRefused) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+const wsaConnRefused = syscall.Errno(10061)

@@ -46,9 +46,13 @@ func inBubble(t *testing.T, f func(t *testing.T, b *bench)) {
 			t.Fatal(err)
 		}
 		b.p = p
+		defer b.takeOut()
 		f(t, b)
 	})
 }
+
+// takeOut lets go of the key: one that is held can not be removed everywhere.
+func (b *bench) takeOut() { b.p.port.letGo() }
 
 // start starts an operation, without the HSM's first message being checked by a
 // session.

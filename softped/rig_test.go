@@ -137,6 +137,7 @@ func inRig(t *testing.T, edit func(*Config), f func(t *testing.T, r *rig)) {
 			t.Fatal(err)
 		}
 		r := &rig{bench: &bench{t: t, p: p, keys: rpv.DirStore{Dir: dir}, peer: channel.Identity{Serial: testSerial, IssuingFP: h.fp()}}, hsm: h}
+		defer r.takeOut()
 		r.plug()
 		defer func() { r.unplug() }()
 		f(t, r)

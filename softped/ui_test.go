@@ -113,7 +113,7 @@ func TestNewRefuses(t *testing.T) {
 		"long serial":   {Serial: strings.Repeat("x", 33), State: &MemState{}},
 		"long firmware": {Serial: "P", Firmware: strings.Repeat("9", 15), State: &MemState{}},
 		"admin mode":    {Serial: "P", Mode: 4, State: &MemState{}},
-		"broken state":  {Serial: "P", State: FileState{"/dev/null/x"}},
+		"broken state":  {Serial: "P", State: FileState{t.TempDir()}},
 	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%s: no error", name)

@@ -1,6 +1,7 @@
 package usbped
 
 import (
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestDeviceNames(t *testing.T) {
 		t.Errorf("a pipe: %v", err)
 	}
 	for s, want := range map[string]string{
-		"usb": "usb", "usb:a": "usb:a", "unix:/a/b": "unix:/a/b", "unix:b": "unix:/f/b", "unix:./b": "unix:/f/b", "unix:": "unix:", "pipe:b": "pipe:b",
+		"usb": "usb", "usb:a": "usb:a", "unix:/a/b": "unix:/a/b", "unix:b": "unix:" + filepath.Join("/f", "b"), "unix:./b": "unix:" + filepath.Join("/f", "b"), "unix:": "unix:", "pipe:b": "pipe:b",
 	} {
 		if got := AbsDevice(s, "/f"); got != want {
 			t.Errorf("%s: %s, want %s", s, got, want)

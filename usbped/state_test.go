@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"openped/internal/localsock"
 )
 
 // Every state has a word of its own, a text and, but for the one that is good, a
@@ -47,7 +49,7 @@ func TestStateOf(t *testing.T) {
 		{&SeveralError{[]string{"A1", "B2"}}, StateSeveral, "-peddevice usb:A1 or -peddevice usb:B2"},
 		{fmt.Errorf("%w: %w", ErrNotPED, ErrUnplugged), StateNotPED, "release"},
 		{ErrNoUSB, StateNoUSB, "USB"},
-		{ErrNotBuilt, StateNotBuilt, "unix:PATH"},
+		{ErrNotBuilt, StateNotBuilt, localsock.Example},
 		{fmt.Errorf("%w: %w", ErrUnplugged, ErrCorrupt), StateUnplugged, "another cable"},
 		{io.EOF, StateUnplugged, ""},
 	} {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -263,8 +264,8 @@ func TestLoadRefuses(t *testing.T) {
 	for _, c := range []struct{ name, cert, key, want string }{
 		{"another's key", ac, bk, ErrPair.Error()},
 		{"another's certificate", bc, ak, ErrPair.Error()},
-		{"no key", ac, filepath.Join(dir, "none"), "no such file"},
-		{"no certificate", filepath.Join(dir, "none"), ak, "no such file"},
+		{"no key", ac, filepath.Join(dir, "none"), syscall.ENOENT.Error()},
+		{"no certificate", filepath.Join(dir, "none"), ak, syscall.ENOENT.Error()},
 		{"swapped", ak, ac, "PEM block"},
 		{"a folder", dir, ak, "not a file"},
 		{"empty", put("empty", ""), ak, "no PEM block"},

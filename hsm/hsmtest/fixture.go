@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -47,9 +48,11 @@ func Origin(t testing.TB) *certs.OriginRoot {
 // kill processes, not power, and each fsync of a disk costs them milliseconds.
 func dir(t testing.TB) string {
 	t.Helper()
-	if d, err := os.MkdirTemp("/dev/shm", "hsmtest"); err == nil {
-		t.Cleanup(func() { os.RemoveAll(d) })
-		return d
+	if runtime.GOOS == "linux" {
+		if d, err := os.MkdirTemp("/dev/shm", "hsmtest"); err == nil {
+			t.Cleanup(func() { os.RemoveAll(d) })
+			return d
+		}
 	}
 	return t.TempDir()
 }

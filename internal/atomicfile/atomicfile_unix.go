@@ -14,6 +14,14 @@ import (
 // noFollow has a file opened under its own name only.
 const noFollow = unix.O_NOFOLLOW
 
+// openFile opens a file that others may rename and remove meanwhile.
+func openFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	return os.OpenFile(path, flag, perm)
+}
+
+// busy reports an error that passes by itself: there is none here.
+func busy(error) bool { return false }
+
 // tryLock locks f for its open file description, without waiting.
 func tryLock(f *os.File) error { return flock(f, unix.LOCK_EX) }
 

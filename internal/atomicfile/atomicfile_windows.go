@@ -3,7 +3,9 @@ package atomicfile
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
+	"time"
 
 	"golang.org/x/sys/windows"
 )
@@ -30,19 +32,52 @@ func lockFile(f *os.File, how uint32) error {
 	return err
 }
 
-// removeAndClose closes first: an open file cannot be removed. If another
-// process has opened it meanwhile the removal fails, and the file is that
-// process's lock.
-func removeAndClose(f *os.File) {
-	f.Close()
-	os.Remove(f.Name())
+// openFile opens a file that others may rename and remove meanwhile, which
+// os.OpenFile does not allow here.
+func openFile(path string, flag int, _ fs.FileMode) (*os.File, error) {
+	access, how := uint32(windows.GENERIC_READ), uint32(windows.OPEN_EXISTING)
+	if flag&os.O_RDWR != 0 {
+		access |= windows.GENERIC_WRITE
+	}
+	switch {
+	case flag&os.O_EXCL != 0:
+		how = windows.CREATE_NEW
+	case flag&os.O_CREATE != 0:
+		how = windows.OPEN_ALWAYS
+	}
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	h, err := windows.CreateFile(name, access, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE,
+		nil, how, windows.FILE_ATTRIBUTE_NORMAL, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(h), path), nil
 }
 
-// replace closes first: an open file cannot be renamed.
+// busy reports an error that passes by itself: a file that is going has its name
+// until everybody has closed it, and who does not share it has it for a moment.
+func busy(err error) bool {
+	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
+}
+
+// busyTime is how long a file may be in others' hands before it is an error.
+const busyTime = 5 * time.Second
+
+// removeAndClose removes first: whoever waits for the lock must not get it on
+// a file that is about to go.
+func removeAndClose(f *os.File) {
+	os.Remove(f.Name())
+	f.Close()
+}
+
+// replace renames first and closes then, so that f is locked as long as it has
+// its temporary name. Whoever reads the old file, as a virus scanner does, is
+// waited for.
 func replace(f *os.File, path string) error {
-	if err := f.Close(); err != nil {
-		return err
-	}
+	defer f.Close()
 	from, err := windows.UTF16PtrFromString(f.Name())
 	if err != nil {
 		return err
@@ -51,7 +86,12 @@ func replace(f *os.File, path string) error {
 	if err != nil {
 		return err
 	}
-	return windows.MoveFileEx(from, to, windows.MOVEFILE_REPLACE_EXISTING|windows.MOVEFILE_WRITE_THROUGH)
+	for end := time.Now().Add(busyTime); ; time.Sleep(time.Duration(1+rand.IntN(5)) * time.Millisecond) {
+		err = windows.MoveFileEx(from, to, windows.MOVEFILE_REPLACE_EXISTING|windows.MOVEFILE_WRITE_THROUGH)
+		if !busy(err) || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // syncDir does nothing: MOVEFILE_WRITE_THROUGH has done it.

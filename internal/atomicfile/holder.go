@@ -14,7 +14,7 @@ import (
 // pid is 0 if that is not known for certain. It creates nothing and is in
 // nobody's way: a Lock at the same moment succeeds.
 func Holder(path string) (pid int, held bool, err error) {
-	f, err := os.Open(path)
+	f, err := openFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
 	}

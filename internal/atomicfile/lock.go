@@ -39,8 +39,14 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 // link is refused: the lock file is written to, and who may put a link into a
 // shared folder must not choose what that overwrites.
 func Lock(path string) (unlock func(), err error) {
+	var last error
 	for range 100 {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+		f, err := openFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+		if busy(err) {
+			last = err
+			time.Sleep(time.Millisecond)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, cause(err))
 		}
@@ -74,6 +80,9 @@ func Lock(path string) (unlock func(), err error) {
 			done = true
 			removeAndClose(f)
 		}, nil
+	}
+	if last != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, cause(last))
 	}
 	return nil, &LockedError{Path: path}
 }

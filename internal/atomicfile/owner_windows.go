@@ -63,21 +63,23 @@ func notStrangers(dir string) error {
 	return nil
 }
 
-// createTemp makes a new file as os.CreateTemp does; for a private one see MkdirAll.
-func createTemp(dir, pattern string, perm fs.FileMode) (*os.File, error) {
+// createTemp makes a new file that may be renamed while it is open; for a private
+// one see MkdirAll.
+func createTemp(dir, begin string, perm fs.FileMode) (*os.File, error) {
 	loose := false
 	if perm&0o077 == 0 {
 		loose, _ = winacl.LooseIn(dir, false) // else a file system without access lists
 	}
-	if !loose {
-		return os.CreateTemp(dir, pattern+"*"+tempSuffix)
-	}
-	entries, err := winacl.OwnPrivate()
-	if err != nil {
-		return nil, err
+	create := func(path string) (*os.File, error) { return openFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm) }
+	if loose {
+		entries, err := winacl.OwnPrivate()
+		if err != nil {
+			return nil, err
+		}
+		create = func(path string) (*os.File, error) { return winacl.Create(path, entries...) }
 	}
 	for range 10000 {
-		f, err := winacl.Create(filepath.Join(dir, pattern+strconv.FormatUint(uint64(rand.Uint32()), 10)+tempSuffix), entries...)
+		f, err := create(filepath.Join(dir, begin+strconv.FormatUint(uint64(rand.Uint32()), 10)+tempSuffix))
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}

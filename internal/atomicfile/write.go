@@ -121,7 +121,7 @@ func removeStale(dir, base string) {
 		if middle, ok = strings.CutSuffix(middle, tempSuffix); !ok || !digits(middle) {
 			continue
 		}
-		f, err := os.OpenFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
+		f, err := openFile(filepath.Join(dir, e.Name()), os.O_RDWR, 0)
 		if err != nil {
 			continue
 		}

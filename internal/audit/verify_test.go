@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -51,7 +52,9 @@ func TestCutWhileRunning(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, l := filled(t, 3)
-			if err := c.do(path); err != nil {
+			if err := c.do(path); err != nil && runtime.GOOS == "windows" {
+				return // nobody can, as long as it is open
+			} else if err != nil {
 				t.Fatal(err)
 			}
 			_, err := verify(l)
@@ -71,6 +74,9 @@ func TestCutWhileRunning(t *testing.T) {
 		})
 	}
 	// Put back, it goes on.
+	if runtime.GOOS == "windows" {
+		return
+	}
 	path, l := filled(t, 2)
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package localsock
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -42,7 +43,8 @@ func Name(path string) string {
 
 // AbsName makes a relative path in the name of a socket begin at folder.
 func AbsName(s, folder string) string {
-	if path, ok := strings.CutPrefix(s, unixName); ok && path != "" && !filepath.IsAbs(path) {
+	path, ok := strings.CutPrefix(s, unixName)
+	if ok && path != "" && !filepath.IsAbs(path) && !os.IsPathSeparator(path[0]) {
 		return unixName + filepath.Join(folder, path)
 	}
 	return s

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -60,7 +61,11 @@ func golden(t *testing.T, name, got string) {
 
 // TestCheck: nothing that a unit would read as something else gets into one.
 func TestCheck(t *testing.T) {
-	for _, word := range []string{"", "a b", "a\nExecStartPre=/bin/sh", `a"b`, "a'b", "%h", "$HOME", "a;b", `a\b`} {
+	words := []string{"", "a\nExecStartPre=/bin/sh", `a"b`}
+	if runtime.GOOS != "windows" { // where these have no meaning, and paths have some of them
+		words = append(words, "a b", "a'b", "%h", "$HOME", "a;b", `a\b`)
+	}
+	for _, word := range words {
 		s := plain()
 		s.Args = []string{word}
 		if s.Check() == nil {

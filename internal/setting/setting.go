@@ -3,6 +3,7 @@ package setting
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -110,8 +111,8 @@ func (s *Setting) normal(v, folder string) (string, error) {
 			return "", fmt.Errorf("%q is not %s", cmdline.Printable(v), s.Range())
 		}
 		v = s.Words[i]
-	case s.Kind == Path && !filepath.IsAbs(v):
-		v = filepath.Join(folder, v)
+	case s.Kind == Path:
+		v = from(folder, v)
 	}
 	if s.Check != nil {
 		if err := s.Check(v); err != nil {
@@ -122,4 +123,16 @@ func (s *Setting) normal(v, folder string) (string, error) {
 		v = s.Abs(v, folder)
 	}
 	return v, nil
+}
+
+// from makes a path absolute. On Windows one that begins with a backslash is
+// on the folder's drive.
+func from(folder, path string) string {
+	switch {
+	case filepath.IsAbs(path):
+		return path
+	case path != "" && os.IsPathSeparator(path[0]):
+		return filepath.Join(filepath.VolumeName(folder), path)
+	}
+	return filepath.Join(folder, path)
 }

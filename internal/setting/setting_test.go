@@ -65,7 +65,7 @@ func TestSources(t *testing.T) {
 		{"idle", "30", FromCommandLine, "-idle"},
 		{"ip", "::1, 127.0.0.1", FromCommandLine, "-ip"},
 		{"allow", "", FromDefault, ""},
-		{"logfile", "/tmp/x.log", FromCommandLine, "-logfile"},
+		{"logfile", abs(t, "/tmp/x.log"), FromCommandLine, "-logfile"},
 		{"loginfo", "0", FromFile, "/etc/x.conf:7"},
 		{"local", "1", FromCommandLine, "-local"},
 		{"format", "text", FromDefault, ""},
@@ -146,7 +146,7 @@ func TestRelative(t *testing.T) {
 	if v.Text("local") != "0" {
 		t.Error("a switch that nobody has given is not 0")
 	}
-	if _, err := load(t, v, "PedServer = { LogFileName = b/c.log; PedDevice = unix:x.sock; }"); err != nil || v.Text("logfile") != "/etc/b/c.log" || v.Text("device") != "unix:/etc/x.sock" {
+	if _, err := load(t, v, "PedServer = { LogFileName = b/c.log; PedDevice = unix:x.sock; }"); err != nil || v.Text("logfile") != filepath.Join("/etc", "b/c.log") || v.Text("device") != "unix:"+filepath.Join("/etc", "x.sock") {
 		t.Errorf("%q %q %v", v.Text("logfile"), v.Text("device"), err)
 	}
 }
@@ -193,7 +193,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("live %q, restart %q", live, restart)
 	}
 	merged := old.Take(next)
-	if merged.Int("port") != 1600 || merged.Int("idle") != 1800 || merged.Text("logfile") != "/x" || merged.Bool("loginfo") || merged.List("ip") != nil {
+	if merged.Int("port") != 1600 || merged.Int("idle") != 1800 || merged.Text("logfile") != filepath.FromSlash("/x") || merged.Bool("loginfo") || merged.List("ip") != nil {
 		t.Errorf("%+v", merged.All())
 	}
 	// What needs a restart is told as long as it is so.
@@ -259,4 +259,14 @@ func TestChecks(t *testing.T) {
 	if p, err := ParseNetwork("10.1.2.3/8"); err != nil || p.String() != "10.0.0.0/8" {
 		t.Error(p, err)
 	}
+}
+
+// abs returns what a path means in the folder of the test.
+func abs(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

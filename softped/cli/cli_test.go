@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,10 @@ func TestScripts(t *testing.T) {
 			}
 			_, port, _ := net.SplitHostPort(l.Addr().String())
 			e.Setenv("PORT", port)
+			e.Setenv("PED", "unix:ped")
+			if runtime.GOOS == "windows" {
+				e.Setenv("PED", "pipe:openped-test-"+port)
+			}
 			return l.Close()
 		},
 	})
