@@ -115,7 +115,7 @@ func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, pa
 		{"dist/sysusers/" + p.name + ".conf", "/usr/lib/sysusers.d/" + p.name + ".conf"},
 		{"docs/guide-install.md", docDir + p.name + "/guide-install.md"},
 	}, p.extra...) {
-		l.add(f.to, s.source(f.from), 0o644, "")
+		l.add(f.to, s.source(f.from), 0o644, kindOf(f.to))
 	}
 	all := maps.Clone(made)
 	completions(p, format, all)
@@ -131,13 +131,17 @@ func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, pa
 		if err != nil {
 			return err
 		}
-		kind := ""
-		if strings.HasPrefix(to, "/etc/") {
-			kind = "config|noreplace"
-		}
-		l.add(to, from, 0o644, kind)
+		l.add(to, from, 0o644, kindOf(to))
 	}
 	return s.scripts(p, format, l)
+}
+
+// kindOf tells what an administrator may change, and an upgrade then leaves.
+func kindOf(path string) string {
+	if strings.HasPrefix(path, "/etc/") {
+		return "config|noreplace"
+	}
+	return ""
 }
 
 func (s *stage) source(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }
