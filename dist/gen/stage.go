@@ -18,13 +18,12 @@ import (
 
 // stage is where everything of one architecture is put before it is packed.
 type stage struct {
-	version, arch   string
-	bin, out        string
-	md2man          string
-	at              time.Time
-	root            string
-	maintainer      string
-	changelog, cmds string
+	version, arch string
+	bin, out      string // folders: with the programs, to fill
+	md2man        string // the program
+	at            time.Time
+	root          string // of the module
+	maintainer    string
 }
 
 func stageCommand(args []string) (string, error) {
