@@ -89,7 +89,7 @@ func (s *stage) pack(p *pack) error {
 	}
 	for _, format := range formats {
 		l := s.plan(p, n, format)
-		if err := s.fill(p, l, format, made, parts); err != nil {
+		if err := s.fill(p, n, l, format, made, parts); err != nil {
 			return err
 		}
 		b, err := json.MarshalIndent(l, "", " ")
@@ -105,7 +105,7 @@ func (s *stage) pack(p *pack) error {
 
 // fill puts the files into a plan: the programs, what stands in the sources, what
 // was made, and what only this format has.
-func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, parts []part) error {
+func (s *stage) fill(p *pack, n needs, l *plan, format string, made map[string][]byte, parts []part) error {
 	for _, prog := range p.programs() {
 		l.add("/usr/bin/"+prog, filepath.Join(s.bin, prog), 0o755, "")
 	}
@@ -123,7 +123,7 @@ func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, pa
 		return err
 	}
 	if format == "deb" {
-		all["/usr/share/lintian/overrides/"+p.name] = []byte(lintianOverrides(p))
+		all["/usr/share/lintian/overrides/"+p.name] = []byte(lintianOverrides(p, n))
 	}
 	for to, b := range all {
 		from, err := s.write(p.name+"/"+format+"/root"+to, b)
