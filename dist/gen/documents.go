@@ -58,12 +58,10 @@ func common(parts []part) []part {
 }
 
 // lintianOverrides answers what Debian's checker asks about, with the reason.
-func lintianOverrides(p *pack) string {
+func lintianOverrides(p *pack, n needs) string {
 	var b strings.Builder
-	for _, prog := range p.programs() {
-		if prog == "softped" || prog == "hsmcm" {
-			fmt.Fprintf(&b, "# Go without C: there is nothing that it could be linked with.\n%s: statically-linked-binary [usr/bin/%s]\n", p.name, prog)
-		}
+	for _, prog := range n.static {
+		fmt.Fprintf(&b, "# Go without C: there is nothing that it could be linked with.\n%s: statically-linked-binary [usr/bin/%s]\n", p.name, prog)
 	}
 	fmt.Fprintf(&b, "# Further services, of \"-service install\", are no units of the package: which of\n"+
 		"# them run has to be asked. What is started or restarted is so by deb-systemd-invoke.\n"+

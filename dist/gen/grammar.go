@@ -141,12 +141,17 @@ func commandAbout(c daemon.Command) string {
 	return ""
 }
 
+const aboutService = "a service of this computer"
+
 // maxAbout is how much fits beside a word in a list.
 const maxAbout = 90
 
 func topAbout(p *daemon.Program, name string) string {
-	if name == "mode" {
+	switch name {
+	case "mode":
 		return "what the daemon is to do"
+	case "service":
+		return aboutService
 	}
 	for _, c := range p.Commands {
 		if c.Top == name && c.Word == "" {
@@ -156,11 +161,17 @@ func topAbout(p *daemon.Program, name string) string {
 	return "who is registered"
 }
 
-// softpedGrammar: softped has flags, and nothing before them.
+// softpedGrammar: softped has flags, and nothing before them but -service.
 func softpedGrammar() *grammar {
-	g := &grammar{prog: "softped"}
+	g := &grammar{prog: "softped", tops: []top{{name: "service"}}, values: []value{{flag: "name"}}}
+	g.offer("", "-service", aboutService)
+	for _, word := range softped.ServiceWords {
+		g.offer("service", word, "")
+		g.offer("service "+word, "-name", "which one (softped)")
+	}
 	for _, f := range softped.Flags() {
 		g.offer("", "-"+f.Name, f.Usage)
+		g.offer("service install", "-"+f.Name, f.Usage)
 		for _, name := range append([]string{f.Name}, f.Aliases...) {
 			if f.Value != "" {
 				g.values = append(g.values, flagValue(name, f))

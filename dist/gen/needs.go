@@ -12,6 +12,7 @@ import (
 // needs is what a package cannot be without.
 type needs struct {
 	usb      bool
+	static   []string // programs that need no library at all
 	deb, rpm []string
 }
 
@@ -42,6 +43,9 @@ func (s *stage) needs(p *pack) (needs, error) {
 		f.Close()
 		if err != nil {
 			return n, fmt.Errorf("%s: %w", prog, err)
+		}
+		if len(libs) == 0 {
+			n.static = append(n.static, prog)
 		}
 		for _, lib := range libs {
 			switch lib {

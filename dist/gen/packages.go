@@ -51,7 +51,10 @@ var packs = []pack{
 				"and training, and says so on its display; its PED keys are files.",
 			"A PEDserver on the same computer plugs in to its socket, or it is a USB device, over USB/IP or of a small Linux board.",
 		},
-		extra:    []copied{{"docs/guide-usb-board.md", docDir + "openped-softped/guide-usb-board.md"}},
+		extra: []copied{
+			{"dist/default/softped", "/etc/default/softped"},
+			{"docs/guide-usb-board.md", docDir + "openped-softped/guide-usb-board.md"},
+		},
 		suggests: []string{"openped-pedserver"},
 	},
 }

@@ -18,13 +18,12 @@ import (
 
 // stage is where everything of one architecture is put before it is packed.
 type stage struct {
-	version, arch   string
-	bin, out        string
-	md2man          string
-	at              time.Time
-	root            string
-	maintainer      string
-	changelog, cmds string
+	version, arch string
+	bin, out      string // folders: with the programs, to fill
+	md2man        string // the program
+	at            time.Time
+	root          string // of the module
+	maintainer    string
 }
 
 func stageCommand(args []string) (string, error) {
@@ -90,7 +89,7 @@ func (s *stage) pack(p *pack) error {
 	}
 	for _, format := range formats {
 		l := s.plan(p, n, format)
-		if err := s.fill(p, l, format, made, parts); err != nil {
+		if err := s.fill(p, n, l, format, made, parts); err != nil {
 			return err
 		}
 		b, err := json.MarshalIndent(l, "", " ")
@@ -106,7 +105,7 @@ func (s *stage) pack(p *pack) error {
 
 // fill puts the files into a plan: the programs, what stands in the sources, what
 // was made, and what only this format has.
-func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, parts []part) error {
+func (s *stage) fill(p *pack, n needs, l *plan, format string, made map[string][]byte, parts []part) error {
 	for _, prog := range p.programs() {
 		l.add("/usr/bin/"+prog, filepath.Join(s.bin, prog), 0o755, "")
 	}
@@ -115,7 +114,7 @@ func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, pa
 		{"dist/sysusers/" + p.name + ".conf", "/usr/lib/sysusers.d/" + p.name + ".conf"},
 		{"docs/guide-install.md", docDir + p.name + "/guide-install.md"},
 	}, p.extra...) {
-		l.add(f.to, s.source(f.from), 0o644, "")
+		l.add(f.to, s.source(f.from), 0o644, kindOf(f.to))
 	}
 	all := maps.Clone(made)
 	completions(p, format, all)
@@ -124,20 +123,24 @@ func (s *stage) fill(p *pack, l *plan, format string, made map[string][]byte, pa
 		return err
 	}
 	if format == "deb" {
-		all["/usr/share/lintian/overrides/"+p.name] = []byte(lintianOverrides(p))
+		all["/usr/share/lintian/overrides/"+p.name] = []byte(lintianOverrides(p, n))
 	}
 	for to, b := range all {
 		from, err := s.write(p.name+"/"+format+"/root"+to, b)
 		if err != nil {
 			return err
 		}
-		kind := ""
-		if strings.HasPrefix(to, "/etc/") {
-			kind = "config|noreplace"
-		}
-		l.add(to, from, 0o644, kind)
+		l.add(to, from, 0o644, kindOf(to))
 	}
 	return s.scripts(p, format, l)
+}
+
+// kindOf tells what an administrator may change, and an upgrade then leaves.
+func kindOf(path string) string {
+	if strings.HasPrefix(path, "/etc/") {
+		return "config|noreplace"
+	}
+	return ""
 }
 
 func (s *stage) source(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }

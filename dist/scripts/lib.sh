@@ -62,10 +62,11 @@ services() {
   for name in $(instances); do echo "$name.service"; done
 }
 
-# configured: pedclient without an HSM would only fail.
+# configured: pedclient without an HSM would only fail. It says itself which file it
+# reads.
 configured() {
   [ "$PROG" = pedclient ] || return 0
-  hsm=$("/usr/bin/$PROG" -mode config -show -configfile "$CONF" 2>/dev/null | sed -n 's/^  HSM  *//p')
+  hsm=$("/usr/bin/$PROG" -mode config -show -instance "$PROG" 2>/dev/null | sed -n 's/^  HSM  *//p')
   case $hsm in "" | "(none)"*) return 1 ;; esac
 }
 

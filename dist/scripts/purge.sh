@@ -53,7 +53,7 @@ forget() {
     discard "/run/openped/$name"
     if [ "$name" != "$PROG" ]; then rm -f "/etc/openped-$name.conf" "/etc/openped-$name.conf.lock"; fi
   done
-  rm -f "$CONF" "$CONF.lock"
+  if [ -n "$CONF" ]; then rm -f "$CONF" "$CONF.lock"; fi
   for base in /var/lib/openped /var/log/openped /run/openped; do
     if [ -d "$base" ]; then rmdir "$base" 2>/dev/null || :; fi
   done

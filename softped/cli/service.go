@@ -35,6 +35,9 @@ Without -name it is the service called softped. Its state and its PED keys are i
 openped may plug it in. -face is none: it is operated through -control.
 `
 
+// ServiceWords are what -service can do.
+var ServiceWords = []string{"install", "uninstall", "start", "stop", "restart", "status"}
+
 // isService reports whether a command line is about the service, "-service WORD".
 func isService(args []string) bool {
 	return len(args) > 0 && strings.EqualFold(strings.TrimLeft(strings.SplitN(args[0], "=", 2)[0], "-"), "service")
@@ -42,8 +45,7 @@ func isService(args []string) bool {
 
 // runService carries it out.
 func runService(args []string, out io.Writer) error {
-	words := []string{"install", "uninstall", "start", "stop", "restart", "status"}
-	_, word, rest, err := cmdline.Choose(args, []cmdline.Top{{Name: "service", Words: words}})
+	_, word, rest, err := cmdline.Choose(args, []cmdline.Top{{Name: "service", Words: ServiceWords}})
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,9 @@ func TestShells(t *testing.T) {
 				{"pedclient -mode createhsm -ori", "pedclient -mode createhsm -origin "},
 				{"softped -face scr", "softped -face script "},
 				{"softped -lis", "softped -listen "},
+				{"softped -service inst", "softped -service install "},
+				{"pedclient -service sta", "pedclient -service sta"}, // start, status
+				{"pedserver -service unin", "pedserver -service uninstall "},
 				{"hsmcm -slot 1 ped conn", "hsmcm -slot 1 ped connect "},
 				{"hsmcm role login -na", "hsmcm role login -name "},
 				{"hsmcm ped vector in", "hsmcm ped vector init "},
