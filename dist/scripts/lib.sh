@@ -99,6 +99,11 @@ first() {
   elif booted; then
     begin "$UNIT"
   fi
+  # Further services are there when the package has been here before.
+  booted || return 0
+  for name in $(instances); do
+    if systemctl is-enabled --quiet "$name.service"; then begin "$name.service"; fi
+  done
 }
 
 # again restarts what runs after an upgrade: the new program, the old state.

@@ -27,12 +27,6 @@ func (p person) joins(t testing.TB, group string) {
 	must(t, "usermod", "-aG", group, string(p))
 }
 
-// leaves undoes joins.
-func (p person) leaves(t testing.TB, group string) {
-	t.Helper()
-	must(t, "gpasswd", "-d", string(p), group)
-}
-
 // run runs a command as he would after a login.
 func (p person) run(t testing.TB, name string, args ...string) ended {
 	t.Helper()

@@ -20,6 +20,13 @@ func theGroups(t *testing.T) {
 				t.Error("a member of the group is refused: ", e)
 			}
 		}
+		if d == "pedserver" {
+			for _, word := range []string{"release", "claim"} {
+				if e := alice.run(t, d, "-mode", word); e.code != 0 {
+					t.Error("a member of the group is refused: ", e)
+				}
+			}
+		}
 		before := pid(t, d)
 		for _, words := range [][]string{{"-mode", "stop"}, {"-mode", "stop", "-force"}, {"-mode", "reload"}, {"-mode", "config", "-set", "-idletimeout", "77"}} {
 			e := alice.run(t, d, words...)
@@ -40,6 +47,16 @@ func theGroups(t *testing.T) {
 	}
 	if e := alice.hsmcm(t, "slot list"); e.code == 0 {
 		t.Errorf("whoever may ask pedclient may use its HSMs: %s", e)
+	}
+	if e := alice.run(t, "test", "-w", pedSocket); e.code == 0 {
+		t.Error("whoever may ask the daemons may plug in the PED")
+	}
+	alice.joins(t, "openped")
+	if e := alice.run(t, "test", "-w", pedSocket); e.code != 0 {
+		t.Error("a member of openped may not plug in the PED")
+	}
+	if e := alice.run(t, "test", "-w", pedControl); e.code == 0 {
+		t.Error("who may plug in the PED may press its keys")
 	}
 	bob := newPerson(t, "bob")
 	must(t, "groupadd", "hsmusers")

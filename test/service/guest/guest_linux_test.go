@@ -64,7 +64,9 @@ func TestDay2(t *testing.T) {
 	tell(t, []story{
 		{"boot", bootAgain, true},
 		{"services", servicesAgain, true},
+		{"further", theFurther, true},
 		{"upgrade", theUpgrade, false},
+		{"choices", theChoices, false},
 		{"removal", theRemoval, true},
 		{"return", theReturn, false},
 		{"purge", thePurge, false},

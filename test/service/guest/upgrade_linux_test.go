@@ -8,29 +8,42 @@ import (
 	"time"
 )
 
+// further is a second service of pedserver's that lives as long as the packages.
+const (
+	further     = "desk3"
+	furtherConf = "/etc/openped-desk3.conf"
+)
+
+// theFurther is one that the administrator has made.
+func theFurther(t *testing.T) {
+	must(t, "pedserver", "-mode", "config", "-instance", further, "-set", "-port", "1703", "-admin", "1702", "-peddevice", "unix:/run/openped/none.sock")
+	must(t, "pedserver", "-service", "install", "-name", further)
+	shows(t, "pedserver", usable)
+}
+
 // theUpgrade: what runs is the new version, with what the administrator has set and
 // the state as it was.
 func theUpgrade(t *testing.T) {
-	olds, files := map[string]string{}, map[string]string{}
 	for _, d := range daemons {
-		olds[d] = pid(t, d)
 		if !strings.Contains(must(t, "systemctl", "show", "-p", "Environment", d), "OPENPED_OLD") {
 			t.Errorf("%s is not of the old version", d)
 		}
 	}
-	for _, f := range []string{serverConf, clientConf, "/var/lib/openped/softped/pedkeys/blue1.pedkey"} {
+	files := map[string]string{}
+	for _, f := range []string{serverConf, clientConf, furtherConf, "/var/lib/openped/softped/pedkeys/blue1.pedkey"} {
 		files[f] = read(t, f)
 	}
+	olds := pids(t, append([]string{further}, daemons...)...)
 	begun := time.Now()
 	said := dpkg(t, append([]string{"-i"}, debs(t, "new")...)...)
 	t.Logf("dpkg -i took %.1f s and said:\n%s", time.Since(begun).Seconds(), said)
-	for _, d := range daemons {
-		poll(t, "the new "+d, usable, func() error { return another(t, d, olds[d]) })
-		if strings.Contains(must(t, "systemctl", "show", "-p", "Environment", d), "OPENPED_OLD") {
-			t.Errorf("systemd has the old unit of %s", d)
+	for unit, old := range olds {
+		poll(t, "the new "+unit, usable, func() error { return another(t, unit, old) })
+		if strings.Contains(must(t, "systemctl", "show", "-p", "Environment", unit), "OPENPED_OLD") {
+			t.Errorf("systemd has the old unit of %s", unit)
 		}
-		if property(t, d, "NeedDaemonReload") != "no" {
-			t.Errorf("systemd was not told of the new unit of %s", d)
+		if property(t, unit, "NeedDaemonReload") != "no" {
+			t.Errorf("systemd was not told of the new unit of %s", unit)
 		}
 	}
 	for f, was := range files {
@@ -42,6 +55,25 @@ func theUpgrade(t *testing.T) {
 		}
 	}
 	noneFailed(t)
+	loggedIn(t, 2*usable)
+}
+
+// theChoices: what the administrator has stopped, or does not want to start with the
+// machine, stays so over an upgrade.
+func theChoices(t *testing.T) {
+	must(t, "systemctl", "stop", "softped", further)
+	must(t, "systemctl", "disable", "pedserver")
+	dpkg(t, append([]string{"-i"}, debs(t, "new")...)...)
+	for _, unit := range []string{"softped", further} {
+		if err := is("inactive", unit); err != nil {
+			t.Error(err)
+		}
+	}
+	if is := property(t, "pedserver", "UnitFileState"); is != "disabled" {
+		t.Errorf("pedserver is %s", is)
+	}
+	must(t, "systemctl", "enable", "pedserver")
+	must(t, "systemctl", "start", "softped", further)
 	loggedIn(t, 2*usable)
 }
 
@@ -63,7 +95,7 @@ func theRemoval(t *testing.T) {
 			t.Errorf("/usr/bin/%s is still there", d)
 		}
 	}
-	for _, path := range []string{serverConf, clientConf, hsmFile, "/var/lib/openped/softped/pedkeys", "/var/log/openped/pedserver"} {
+	for _, path := range []string{serverConf, clientConf, furtherConf, "/etc/systemd/system/" + further + ".service", hsmFile, "/var/lib/openped/softped/pedkeys", "/var/log/openped/pedserver"} {
 		if _, err := os.Stat(path); err != nil {
 			t.Error("this is to stay: ", err)
 		}
@@ -73,7 +105,7 @@ func theRemoval(t *testing.T) {
 // theReturn: installed again, everything is as it was.
 func theReturn(t *testing.T) {
 	dpkg(t, append([]string{"-i"}, debs(t, "new")...)...)
-	for _, d := range []string{"pedserver", "pedclient"} {
+	for _, d := range []string{"pedserver", "pedclient", further} {
 		if err := is("active", d); err != nil {
 			t.Error(err)
 		}
@@ -86,7 +118,7 @@ func theReturn(t *testing.T) {
 func thePurge(t *testing.T) {
 	said := dpkg(t, "-P", "openped-pedserver", "openped-pedclient", "openped-softped")
 	t.Logf("dpkg -P said:\n%s", said)
-	says(t, said, hsmFile, "/var/lib/openped/softped/pedkeys")
+	says(t, said, hsmFile, "/var/lib/openped/softped/pedkeys", "service "+further)
 	for _, made := range []string{"/etc/openped-origin.pem", "/etc/default/softped"} {
 		_ = os.RemoveAll(made) // the administrator's, and so of this test
 	}
