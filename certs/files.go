@@ -31,7 +31,7 @@ var ErrRootExists = errors.New("the folder holds an origin root already; choose 
 // Save writes the root to the files RootFile and RootKeyFile of a folder, which
 // it creates with mode 0700. It returns ErrRootExists rather than replace a key.
 func (r *OriginRoot) Save(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("save origin root: %w", err)
 	}
 	keyPath := filepath.Join(dir, RootKeyFile)

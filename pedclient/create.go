@@ -35,7 +35,7 @@ func CreateHSM(path, serial, firmware, originDir string, auth hsm.Auth) (c Creat
 	if errors.Is(err, fs.ErrNotExist) && missing(c.RootFile) && missing(c.KeyFile) {
 		c.NewRoot = true
 		if root, err = certs.NewOriginRoot("Open Remote PED origin"); err == nil {
-			if err = os.MkdirAll(originDir, 0o700); err == nil {
+			if err = atomicfile.MkdirAll(originDir, 0o700); err == nil {
 				err = root.Save(originDir)
 			}
 		}

@@ -52,6 +52,9 @@ func Claim(dirs rundir.Dirs, name string) (*Instance, error) {
 	if err := dirs.Make(); err != nil {
 		return nil, err
 	}
+	if _, err := dirs.Socket(name + ".sock"); err != nil { // before anything else is opened
+		return nil, err
+	}
 	path := dirs.Lock(name + ".lock")
 	_, statErr := os.Stat(path)
 	unlock, err := atomicfile.Lock(path)

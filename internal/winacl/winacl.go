@@ -2,7 +2,7 @@ package winacl
 
 import (
 	"cmp"
-	"crypto/sha1" //nolint:gosec // how Windows makes the SIDs of services
+	"crypto/sha1" // how Windows makes the SIDs of services
 	"encoding/binary"
 	"fmt"
 	"strings"

@@ -143,7 +143,7 @@ func (o *options) defaults() error {
 	}
 	if o.keys == "" {
 		o.keys = filepath.Join(base, "pedkeys")
-		if err := os.MkdirAll(o.keys, 0o700); err != nil {
+		if err := atomicfile.MkdirAll(o.keys, 0o700); err != nil {
 			return cmdline.Failed(err, "give -keys")
 		}
 	}
