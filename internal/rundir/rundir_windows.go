@@ -17,10 +17,20 @@ import (
 // Privileged reports whether this user may manage services.
 func Privileged() bool { return windows.GetCurrentProcessToken().IsElevated() }
 
+// programData returns the folder of programs' data as the system knows it: a
+// variable of that name is whoever's who starts a program.
+func programData() (string, error) {
+	dir, err := windows.KnownFolderPath(windows.FOLDERID_ProgramData, windows.KF_FLAG_DEFAULT)
+	if err != nil {
+		return "", fmt.Errorf("folder of programs' data: %w", err)
+	}
+	return dir, nil
+}
+
 func service(name string) (Dirs, error) {
-	all := os.Getenv("ProgramData")
-	if !filepath.IsAbs(all) {
-		return Dirs{}, errors.New("the variable ProgramData names no folder")
+	all, err := programData()
+	if err != nil {
+		return Dirs{}, err
 	}
 	top := filepath.Join(all, "openped")
 	own := filepath.Join(top, name)
@@ -34,7 +44,7 @@ func platform() (Dirs, error) {
 	}
 	state := filepath.Join(local, "openped")
 	d := Dirs{Run: filepath.Join(state, "run"), State: state, Data: state}
-	if all := os.Getenv("ProgramData"); filepath.IsAbs(all) {
+	if all, err := programData(); err == nil {
 		d.System = filepath.Join(all, "openped")
 	}
 	if d.System != "" && windows.GetCurrentProcessToken().IsElevated() {
@@ -56,7 +66,8 @@ func mkdirAll(dir string, perm os.FileMode) error { return atomicfile.MkdirAll(d
 // own folder, the service's; the configuration everybody may read. Only
 // administrators can do that; the service finds it done.
 func (d Dirs) protect() error {
-	if !Privileged() || d.Config == "" || !sameFolder(filepath.Dir(d.Config), os.Getenv("ProgramData")) {
+	all, err := programData()
+	if err != nil || !Privileged() || d.Config == "" || !sameFolder(filepath.Dir(d.Config), all) {
 		return nil
 	}
 	top := winacl.Private(winacl.Administrators)

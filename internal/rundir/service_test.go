@@ -23,7 +23,6 @@ func TestServiceName(t *testing.T) {
 // TestService: each service has folders of its own, and no two configuration
 // files are one.
 func TestService(t *testing.T) {
-	t.Setenv("ProgramData", filepath.Join(t.TempDir(), "all"))
 	one, err := Service("pedserver")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
@@ -49,6 +50,23 @@ func open(name string, rights uint32) (s *mgr.Service, found bool, err error) {
 	return &mgr.Service{Name: name, Handle: h}, true, nil
 }
 
+// definition asks for how a service starts and what it runs. Service.Config asks for
+// more, and has nothing where one question is not answered.
+func definition(s *mgr.Service) (start uint32, command string, err error) {
+	size := uint32(1 << 10)
+	for {
+		b := make([]byte, size)
+		c := (*windows.QUERY_SERVICE_CONFIG)(unsafe.Pointer(&b[0]))
+		err := windows.QueryServiceConfig(s.Handle, c, size, &size)
+		if err == nil {
+			return c.StartType, windows.UTF16PtrToString(c.BinaryPathName), nil
+		}
+		if !errors.Is(err, windows.ERROR_INSUFFICIENT_BUFFER) || int(size) <= len(b) {
+			return 0, "", err
+		}
+	}
+}
+
 // Query returns how a service stands. One that is not there is no error.
 func Query(_ context.Context, name string) (State, error) {
 	st := State{Name: name, Manager: "Windows", Phase: Stopped}
@@ -75,9 +93,9 @@ func Query(_ context.Context, name string) (State, error) {
 			st.Phase = Failed
 		}
 	}
-	if c, err := s.Config(); err == nil {
-		st.AtBoot, st.Definition = c.StartType == mgr.StartAutomatic, c.BinaryPathName
-		words, _ := windows.DecomposeCommandLine(c.BinaryPathName)
+	if start, command, err := definition(s); err == nil {
+		st.AtBoot, st.Definition = start == mgr.StartAutomatic, command
+		words, _ := windows.DecomposeCommandLine(command)
 		if len(words) > 0 {
 			st.Program = strings.TrimSuffix(strings.ToLower(filepath.Base(words[0])), ".exe")
 		}
