@@ -35,6 +35,28 @@ func endings(text, goos string) string {
 	return text
 }
 
+// firstConfig is the file that a package puts where the program looks. It says
+// nothing, and hardly ever becomes another: an upgrade asks nobody which of two
+// versions is to stay. What can be set stands in the sample.
+func firstConfig(p *daemon.Program, sample string) string {
+	return fmt.Sprintf(`# Settings of %[1]s. As long as none stands here the defaults count. All of
+# them, with what they mean, are in
+#
+#   %[2]s
+#
+# To change one write it between the braces, or say
+#
+#   %[1]s -mode config -set %[3]s
+#
+# which changes this file and tells a running %[1]s. What counts, and where
+# it comes from, is listed by %[1]s -mode config -show. The manual is
+# %[1]s(8).
+
+%[4]s = {
+}
+`, p.Name, sample, example(p), p.Sections[0])
+}
+
 // defaultConfig is a file that says nothing yet, with a commented line for each
 // setting. Taking a "#" away changes nothing either: it is the default that
 // stands there.

@@ -46,6 +46,20 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// TestFirstConfig: the file that packages bring says nothing, and takes a setting.
+func TestFirstConfig(t *testing.T) {
+	for name, p := range daemons {
+		text := firstConfig(p, "/sample")
+		if v := load(t, p.Table, p.Sections, text); len(given(v)) > 0 {
+			t.Errorf("%s: as it comes it sets %q", name, given(v))
+		}
+		changed := strings.Replace(text, "= {\n", "= {\n   LogTrace = 1;\n", 1)
+		if v := load(t, p.Table, p.Sections, changed); v.Text("logtrace") != "1" {
+			t.Errorf("%s: a setting between the braces is not taken", name)
+		}
+	}
+}
+
 func load(t *testing.T, table setting.Table, sections []string, text string) *setting.Values {
 	t.Helper()
 	f, err := conffile.Parse([]byte(text))

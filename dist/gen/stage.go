@@ -79,7 +79,9 @@ func (s *stage) pack(p *pack) error {
 	}
 	made := map[string][]byte{}
 	if p.conf != "" {
-		made["/etc/"+p.conf] = []byte(defaultConfig(daemons[p.prog]))
+		sample := docDir + p.name + "/examples/" + p.conf
+		made["/etc/"+p.conf] = []byte(firstConfig(daemons[p.prog], sample))
+		made[sample] = []byte(defaultConfig(daemons[p.prog]))
 	}
 	if err := s.manuals(p, made); err != nil {
 		return err
