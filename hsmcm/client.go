@@ -62,6 +62,9 @@ func DialSocket(path string) (Conn, error) {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, fmt.Errorf("%w: nobody listens on %s", ErrNotRunning, path)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, cmdline.Failed(fmt.Errorf("not permitted: %s", path), localsock.Remedy(dirs.Run, path))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -85,6 +88,8 @@ func (s *session) connect() (*client, error) {
 	switch {
 	case errors.Is(err, ErrNotRunning):
 		return nil, &cmdline.ExitError{Code: cmdline.ExitNotRunning, Err: err, Hint: "start it with  pedclient -mode start -hsm <file>"}
+	case errors.As(err, new(*cmdline.ExitError)):
+		return nil, err
 	case err != nil:
 		return nil, cmdline.Failed(fmt.Errorf("pedclient's socket: %w", err), "check the path and who may open it")
 	}

@@ -97,3 +97,11 @@ func Group(name, flag string) (string, error) {
 // WindowsGroup is the group whose members may ask services, unless they say
 // otherwise, on Windows, where a service has no group of its own.
 const WindowsGroup = "openped"
+
+// Remedy says how somebody gets to a socket in a folder who may not.
+func Remedy(folder, socket string) string {
+	if group := letsIn(folder, socket); group != "" {
+		return "join group " + cmdline.Printable(group) + ", or ask " + Superuser
+	}
+	return "ask " + Superuser
+}

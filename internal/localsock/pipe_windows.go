@@ -34,16 +34,13 @@ type pipe struct {
 }
 
 func listenPipe(path string, kind Peer, group string) (*pipe, error) {
-	user, err := winacl.User()
-	if err != nil {
-		return nil, err
-	}
+	// What runs elevated is administrators', and not its user's without that.
 	owner, err := winacl.Owner()
 	if err != nil {
 		return nil, err
 	}
 	p := &pipe{path: path, kind: kind, got: make(chan windows.Handle), end: make(chan struct{}), gone: make(chan struct{})}
-	entries := append(winacl.Private(user), winacl.Entry{SID: group, Rights: winacl.Client})
+	entries := append(winacl.Private(owner), winacl.Entry{SID: group, Rights: winacl.Client})
 	if p.attr, err = winacl.Attributes(winacl.Descriptor(owner, false, entries...)); err != nil {
 		return nil, fmt.Errorf("access list of the pipe: %w", err)
 	}

@@ -123,6 +123,11 @@ func TestGroupAsks(t *testing.T) {
 		stdout, stderr, code := program(p.at, env, as, p.bin, "pedserver", words...)
 		return stdout + stderr, code
 	}
+	if out, bad, code := program(p.at, env, p.user.Put, p.bin, "hsmcm", "slot", "list"); code != failed {
+		t.Errorf("hsmcm: exit code %d: %s%s", code, out, bad)
+	} else {
+		says(t, out+bad, "not permitted: "+run+"/hsm.sock; ask root")
+	}
 	start := []string{"-mode", "start", "-ip", "127.0.0.1", "-port", fmt.Sprint(p.at.Port), "-peddevice", "unix:" + run + "/none.sock"}
 	for _, group := range []string{"nogroup", ""} { // which is the person's
 		with := start

@@ -1,6 +1,6 @@
 //go:build unix
 
-package admin
+package localsock
 
 import (
 	"os"
@@ -9,15 +9,17 @@ import (
 	"syscall"
 )
 
-const superuser = "root"
+// Superuser is who may everything.
+const Superuser = "root"
 
-// groupOf returns the group whose members get to a socket, "" if none but its owner
-// does: that of the folder, if this user can not enter it, else that of the socket.
-func groupOf(run, socket string) string {
+// letsIn returns the group whose members get to a socket in a folder, "" if none but
+// its owner does: that of the folder, if this user can not enter it, else that of
+// the socket.
+func letsIn(folder, socket string) string {
 	fi, err := os.Stat(socket)
 	bits := os.FileMode(0o060)
 	if err != nil {
-		fi, err = os.Stat(run)
+		fi, err = os.Stat(folder)
 		bits = 0o010
 	}
 	if err != nil || fi.Mode().Perm()&bits != bits {
