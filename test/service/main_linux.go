@@ -24,11 +24,11 @@ func main() {
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	ctx, orphaned := context.WithCancel(ctx)
+	ctx, orphaned := context.WithCancelCause(ctx)
 	go func() {
 		for parent := os.Getppid(); os.Getppid() == parent; time.Sleep(200 * time.Millisecond) {
 		}
-		orphaned() // whoever wanted this is gone
+		orphaned(errors.New("whoever started this is gone"))
 	}()
 	err := run(ctx, os.Args[1:])
 	stop()

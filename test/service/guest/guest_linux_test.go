@@ -45,6 +45,7 @@ func TestDay1(t *testing.T) {
 		{"exposure", theExposure, false},
 		{"setup", theSetup, true},
 		{"ceremony", theCeremony, true},
+		{"peers", thePeers, false},
 		{"walls", theWalls, false},
 		{"crashes", theCrashes, false},
 		{"watchdog", theWatchdog, false},
