@@ -13,7 +13,7 @@ known=no
 if have deb-systemd-helper; then
   if deb-systemd-helper debian-installed "$UNIT"; then known=yes; fi
   deb-systemd-helper unmask "$UNIT" >/dev/null || :
-  if [ "$ENABLE" = yes ] && deb-systemd-helper --quiet was-enabled "$UNIT"; then
+  if [ "$ENABLE" = yes ] && configured && deb-systemd-helper --quiet was-enabled "$UNIT"; then
     deb-systemd-helper enable "$UNIT" >/dev/null || :
   else
     deb-systemd-helper update-state "$UNIT" >/dev/null || :

@@ -77,7 +77,7 @@ next() {
       say "the service pedclient starts once it has an HSM:"
       say "  pedclient -mode createhsm -hsm /var/lib/openped/pedclient/hsm1 -serial 7000001 -origin /root/origin"
       say "  pedclient -mode config -set -hsm /var/lib/openped/pedclient/hsm1"
-      say "  systemctl start pedclient"
+      say "  systemctl enable --now pedclient"
       ;;
     softped)
       say "the service softped is for tests and training, and starts when you say so:"

@@ -70,7 +70,7 @@ func theInstalled(t *testing.T) {
 			t.Errorf("%s is %s, not %s", path, is, want)
 		}
 	}
-	for unit, want := range map[string]string{"pedserver": "enabled active", "pedclient": "enabled inactive", "softped": "disabled inactive"} {
+	for unit, want := range map[string]string{"pedserver": "enabled active", "pedclient": "disabled inactive", "softped": "disabled inactive"} {
 		if is := property(t, unit, "UnitFileState") + " " + property(t, unit, "ActiveState"); is != want {
 			t.Errorf("%s is %s, not %s", unit, is, want)
 		}

@@ -19,7 +19,7 @@ func theSetup(t *testing.T) {
 		t.Errorf("the HSM is %s: the service cannot, or others can, read it", is)
 	}
 	must(t, "pedclient", "-mode", "config", "-set", "-hsm", hsmFile)
-	must(t, "systemctl", "start", "pedclient")
+	must(t, "systemctl", "enable", "--now", "pedclient")
 	shows(t, "pedclient", usable, lab.Serial(1))
 
 	must(t, "install", "-m", "0644", originDir+"/origin.pem", "/etc/openped-origin.pem")
