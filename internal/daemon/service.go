@@ -14,6 +14,7 @@ func ServiceCommands(program string) []Command {
 	h := serviceHelp(program)
 	return []Command{
 		{Top: topService, Word: "install", Help: h.install, Run: (*Call).installService},
+		{Top: topService, Word: "prepare", Help: h.prepare, AnyConfig: true, Run: (*Call).prepareService},
 		{Top: topService, Word: "uninstall", Help: h.uninstall, AnyConfig: true, Run: (*Call).uninstallService},
 		{Top: topService, Word: "start", Help: h.start, AnyConfig: true, Run: (*Call).startService},
 		{Top: topService, Word: "stop", Help: h.stop, AnyConfig: true, Run: (*Call).stopServiceCommand},
@@ -43,6 +44,16 @@ func (c *Call) installService() error {
 	}
 	c.launched("")
 	return service.InstallAndStart(c.ctx, c.Stdout, spec)
+}
+
+// prepareService is for packages that make the service themselves.
+func (c *Call) prepareService() error {
+	c.launched("")
+	if err := service.Prepare(c.ctx, service.Spec{Kind: c.Program.Service, Name: c.Dirs.Service}); err != nil {
+		return service.Explain(err, c.Program.Name)
+	}
+	fmt.Fprintf(c.Stdout, "Service %s prepared.\n", c.Dirs.Service)
+	return nil
 }
 
 // begun says that a service has started, or why it has not.

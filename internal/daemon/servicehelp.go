@@ -3,7 +3,7 @@ package daemon
 import "fmt"
 
 // serviceTexts are the help of the commands of -service.
-type serviceTexts struct{ install, uninstall, start, stop, restart, status string }
+type serviceTexts struct{ install, prepare, uninstall, start, stop, restart, status string }
 
 func serviceHelp(program string) serviceTexts {
 	flags := `
@@ -18,6 +18,10 @@ failed, under a user of its own with no more rights than it needs, and starts
 it. Needs root, or an administrator. Its settings are those of a file.
 `) + `  -configfile <file>      which file, if not the one that config shows for it
 `,
+		prepare: text("prepare", "", `Makes the folders, the groups and the access lists of a service that a package
+has made, or puts them right, and has it started again after a failure. That is
+for packages; install does it too.
+`),
 		uninstall: text("uninstall", "", `Stops the service and takes it away. Its configuration, its state and its logs
 stay; the answer says where they are. One that a package brought goes with the
 package.

@@ -72,6 +72,22 @@ func Install(ctx context.Context, s Spec) error {
 	return nil
 }
 
+// Prepare makes what is around a service that a package has made: its folders and
+// groups, and what happens when it fails. What is there already is put right.
+func Prepare(ctx context.Context, s Spec) error {
+	if _, _, err := installed(ctx, s.Program, s.Name); err != nil {
+		return err
+	}
+	_, err := prepare(ctx, s)
+	if err == nil {
+		err = finish(ctx, s)
+	}
+	if err != nil {
+		return fmt.Errorf("service %s: %w", s.Name, err)
+	}
+	return nil
+}
+
 // Uninstall stops the service and takes its definition away. State and logs stay.
 func Uninstall(ctx context.Context, program, name string) error {
 	m, _, err := installed(ctx, program, name)

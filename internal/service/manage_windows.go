@@ -128,15 +128,25 @@ func prepare(_ context.Context, s Spec) (undo func(), err error) {
 	return undo, err
 }
 
-// finish does what kardianos does not: a service that ends with an error is
-// started again as one that crashes is, and its account can be named in access
-// lists.
+// Recovery: a service that has failed is started again, each time, and its failures
+// are forgotten after a minute.
+const (
+	retryAfter  = 2 * time.Second
+	forgetAfter = time.Minute
+)
+
+// finish has a service that ends with an error started again as one that crashes
+// is, whoever has made it.
 func finish(_ context.Context, s Spec) error {
 	w, found, err := open(s.Name, windows.SERVICE_ALL_ACCESS)
 	if err != nil || !found {
 		return err
 	}
 	defer w.Close()
+	again := mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: retryAfter}
+	if err := w.SetRecoveryActions([]mgr.RecoveryAction{again, again, again}, uint32(forgetAfter.Seconds())); err != nil {
+		return fmt.Errorf("recovery: %w", err)
+	}
 	if err := w.SetRecoveryActionsOnNonCrashFailures(true); err != nil && !errors.Is(err, windows.ERROR_INVALID_LEVEL) && !errors.Is(err, windows.ERROR_CALL_NOT_IMPLEMENTED) {
 		return fmt.Errorf("recovery: %w", err)
 	}

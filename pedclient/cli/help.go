@@ -21,7 +21,7 @@ PEDservers that call this host (peer-to-peer):
   pedclient -regen -commonname <name>      make this PEDclient's certificate
   pedclient -pedserver register|list|delete      who may call
   pedclient -administrator register|list|delete  who may use the admin port
-  pedclient -service install|uninstall|start|stop|restart|status
+  pedclient -service install|prepare|uninstall|start|stop|restart|status
 
 pedclient -mode start -help explains a command, pedclient -help all all flags.
 Exit codes: 0 done, 1 wrong command line, 2 failed, 3 not running.

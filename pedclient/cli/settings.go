@@ -20,7 +20,7 @@ var (
 	inRemote  = []string{"stop", "show", "reload"}
 	inChange  = []string{"pedserver register", "pedserver delete", "administrator register", "administrator delete", "regen"}
 	inLists   = []string{"listid", "pedserver list", "administrator list"}
-	inService = daemon.InService("install", "uninstall", "start", "stop", "restart", "status")
+	inService = daemon.InService("install", "prepare", "uninstall", "start", "stop", "restart", "status")
 )
 
 // table is every flag of pedclient (docs/cli/pedclient.md).

@@ -21,7 +21,7 @@ HSM hosts that this PEDserver calls itself (peer-to-peer):
   pedserver -mode disconnect -name <appliance>   hang up
 
   pedserver -administrator register|list|delete  who may use the admin port
-  pedserver -service install|uninstall|start|stop|restart|status
+  pedserver -service install|prepare|uninstall|start|stop|restart|status
 
 pedserver -mode start -help explains a command, pedserver -help all all flags.
 Exit codes: 0 done, 1 wrong command line, 2 failed, 3 not running.

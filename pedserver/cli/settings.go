@@ -19,7 +19,7 @@ var (
 	inDevice  = []string{"release", "claim"}
 	inChange  = []string{"appliance register", "appliance delete", "administrator register", "administrator delete", "regen"}
 	inLists   = []string{"appliance list", "administrator list"}
-	inService = daemon.InService("install", "uninstall", "start", "stop", "restart", "status")
+	inService = daemon.InService("install", "prepare", "uninstall", "start", "stop", "restart", "status")
 )
 
 // table is every flag of pedserver (docs/cli/pedserver.md).

@@ -8,8 +8,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
+
+	"openped/test/windows/prefix"
 )
 
 func main() {
@@ -27,12 +30,16 @@ func main() {
 func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("windows", flag.ContinueOnError)
 	only := flags.String("run", "", "only tests that this matches, as in go test")
+	part := flags.String("part", "", "units or programs; without it both")
 	limit := flags.Duration("limit", 10*time.Minute, "how long everything may take")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if err := tools(); err != nil {
-		return err
+	if *part != "" && *part != "units" && *part != "programs" {
+		return fmt.Errorf("there is no part %q", *part)
+	}
+	if missing := prefix.Missing(); missing != nil {
+		return fmt.Errorf("programs are missing: run  apt-get install %s  as root", strings.Join(missing, " "))
 	}
 	ctx, cancel := context.WithTimeout(ctx, *limit)
 	defer cancel()
@@ -42,14 +49,19 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	p, err := newPrefix(ctx, filepath.Join(work, "prefix"))
+	p, err := prefix.New(ctx, filepath.Join(work, "prefix"))
 	if err != nil {
 		return err
 	}
-	defer p.end()
+	defer p.End()
 	fmt.Printf("windows: prefix ready after %.0f s\n", time.Since(begun).Seconds())
-	err = units(ctx, p, work, *only, flags.Args())
-	printLimits()
+	if *part != "programs" {
+		err = units(ctx, p, work, *only, flags.Args())
+		printLimits()
+	}
+	if *part != "units" && flags.NArg() == 0 {
+		err = errors.Join(err, guests(ctx, p, work, *only))
+	}
 	fmt.Printf("windows: %.0f s in all\n", time.Since(begun).Seconds())
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"openped/test/windows/prefix"
 )
 
 // Where the standard library removes what is in a folder. Wine answers a request
@@ -22,7 +24,7 @@ const (
 // folders in Wine too, and returns its file. Nothing that is shipped is built with
 // it.
 func overlay(ctx context.Context, dir string) (string, error) {
-	out, err := output(ctx, nil, goTool(), "env", "GOROOT")
+	out, err := prefix.Output(ctx, nil, goTool(), "env", "GOROOT")
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"openped/test/windows/prefix"
 )
 
 const module = "openped/"
@@ -30,7 +32,7 @@ type results struct {
 
 // tested are the packages that have tests and belong to the programs.
 func tested(ctx context.Context) ([]string, error) {
-	out, err := output(ctx, windows(), goTool(), "list", "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}", "./...")
+	out, err := prefix.Output(ctx, windows(), goTool(), "list", "-f", "{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}", "./...")
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func windows() []string {
 }
 
 // units runs the unit tests in the prefix and judges them by the table of limits.
-func units(ctx context.Context, p *prefix, work, only string, pkgs []string) error {
+func units(ctx context.Context, p *prefix.Prefix, work, only string, pkgs []string) error {
 	patch, err := overlay(ctx, work)
 	if err != nil {
 		return err
@@ -60,13 +62,13 @@ func units(ctx context.Context, p *prefix, work, only string, pkgs []string) err
 			return err
 		}
 	}
-	args := []string{"test", "-json", "-count=1", "-short", "-vet=off", "-timeout=90s", "-overlay=" + patch, "-exec=" + p.wine}
+	args := []string{"test", "-json", "-count=1", "-short", "-vet=off", "-timeout=90s", "-overlay=" + patch, "-exec=" + p.Wine}
 	if only != "" {
 		args = append(args, "-run="+only)
 	}
 	begun := time.Now()
 	cmd := exec.CommandContext(ctx, goTool(), append(args, pkgs...)...)
-	cmd.Env = append(p.env(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+	cmd.Env = append(p.Env(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.StdoutPipe()
@@ -76,14 +78,14 @@ func units(ctx context.Context, p *prefix, work, only string, pkgs []string) err
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r := read(out)
+	r := read(out, false)
 	_ = cmd.Wait() // the tests tell
 	fmt.Printf("windows: unit tests of %d packages in %.0f s\n", len(r.pkgs), time.Since(begun).Seconds())
 	return r.judge(all)
 }
 
-// read takes go test's report in, and prints a line for each package.
-func read(in io.Reader) results {
+// read takes go test's report in, and prints a line for each package, or each test.
+func read(in io.Reader, each bool) results {
 	r := results{outcome: map[limit]string{}, pkgs: map[string]string{}, said: map[string][]string{}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
@@ -104,6 +106,9 @@ func read(in io.Reader) results {
 				r.outcome[limit{pkg: e.Package, test: e.Test}] = e.Action
 				if e.Action == "pass" {
 					passed[e.Package]++
+				}
+				if each {
+					fmt.Printf("%-5s %-28s %5.1f s\n", e.Action, e.Test, e.Elapsed)
 				}
 				continue
 			}

@@ -1,4 +1,4 @@
-package main
+package prefix
 
 import (
 	"bytes"
@@ -19,15 +19,6 @@ var wineFolders = []string{"/usr/lib/wine", "/usr/lib64/wine", "/opt/wine-stable
 //go:embed shim/bcryptprimitives.c
 var shim []byte
 
-// needed are programs and the packages they come with.
-var needed = []struct{ program, from string }{
-	{"wine64", "wine64"},
-	{"wineserver64", "wine64"},
-	{"x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64-posix"},
-	{"wixl", "wixl"},
-	{"msiinfo", "msitools"},
-}
-
 // program finds a program on PATH or where Wine keeps its own.
 func program(name string) (string, error) {
 	if path, err := exec.LookPath(name); err == nil {
@@ -42,30 +33,29 @@ func program(name string) (string, error) {
 	return "", fmt.Errorf("%s: %w", name, exec.ErrNotFound)
 }
 
-// tools checks that everything is there and names all that is not.
-func tools() error {
-	var missing []string
-	for _, n := range needed {
+// Missing names the packages that are not installed.
+func Missing() (packages []string) {
+	for _, n := range []struct{ program, from string }{
+		{"wine64", "wine64"}, {"wineserver64", "wine64"}, {"x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64-posix"},
+	} {
 		if _, err := program(n.program); err != nil {
-			missing = append(missing, n.from)
+			packages = append(packages, n.from)
 		}
 	}
-	if missing != nil {
-		return fmt.Errorf("programs are missing: run  apt-get install %s  as root", strings.Join(missing, " "))
-	}
-	return nil
+	return packages
 }
 
-// prefix is a Windows of its own: a folder and the server of its processes.
-type prefix struct {
-	dir    string
-	wine   string
+// Prefix is a Windows of its own: a folder and the server of its processes.
+type Prefix struct {
+	Dir  string
+	Wine string // the program that runs programs
+
 	temp   string // in memory, or ""
 	server *exec.Cmd
 }
 
-// newPrefix makes one in a folder that is not there yet.
-func newPrefix(ctx context.Context, dir string) (*prefix, error) {
+// New makes one in a folder that is not there yet.
+func New(ctx context.Context, dir string) (*Prefix, error) {
 	wine, err := program("wine64")
 	if err != nil {
 		return nil, err
@@ -77,30 +67,30 @@ func newPrefix(ctx context.Context, dir string) (*prefix, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p := &prefix{dir: dir, wine: wine}
+	p := &Prefix{Dir: dir, Wine: wine}
 	// Without a server that stays, services are gone a moment after the last
 	// program has ended. It is a child, so that its end can be waited for.
 	p.server = exec.Command(server, "-f", "-p")
-	p.server.Env = p.env()
+	p.server.Env = p.Env()
 	if err := p.server.Start(); err != nil {
 		return nil, err
 	}
-	for _, args := range [][]string{{"wineboot", "-i"}, {"winecfg", "-v", "win10"}} {
-		if _, err := output(ctx, p.env(), wine, args...); err != nil {
-			p.end()
-			return nil, fmt.Errorf("a prefix could not be made: %w", err)
-		}
+	// The first program makes the prefix. One that makes it as its own job would do
+	// it a second time, and leave two service managers with a list each.
+	if _, err := Output(ctx, p.Env(), wine, "winecfg", "-v", "win10"); err != nil {
+		p.End()
+		return nil, fmt.Errorf("a prefix could not be made: %w", err)
 	}
 	if err := errors.Join(p.addShim(ctx), p.quickTemp()); err != nil {
-		p.end()
+		p.End()
 		return nil, err
 	}
 	return p, nil
 }
 
-// env is the environment of what runs in the prefix. Nothing in it is to ask for
+// Env is the environment of what runs in the prefix. Nothing in it is to ask for
 // a display, to download, or to make menus.
-func (p *prefix) env() []string {
+func (p *Prefix) Env() []string {
 	var env []string
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
@@ -108,29 +98,29 @@ func (p *prefix) env() []string {
 			env = append(env, v)
 		}
 	}
-	return append(env, "WINEPREFIX="+p.dir, "WINEARCH=win64", "WINEDEBUG=-all",
+	return append(env, "WINEPREFIX="+p.Dir, "WINEARCH=win64", "WINEDEBUG=-all",
 		"WINEDLLOVERRIDES=mscoree,mshtml=;winemenubuilder.exe=d")
 }
 
-func (p *prefix) addShim(ctx context.Context) error {
-	source := p.dir + ".c"
+func (p *Prefix) addShim(ctx context.Context) error {
+	source := p.Dir + ".c"
 	if err := os.WriteFile(source, shim, 0o600); err != nil {
 		return err
 	}
-	_, err := output(ctx, nil, "x86_64-w64-mingw32-gcc", "-shared", "-O2", "-s",
-		"-o", filepath.Join(p.dir, "drive_c/windows/system32/bcryptprimitives.dll"), source, "-ladvapi32")
+	_, err := Output(ctx, nil, "x86_64-w64-mingw32-gcc", "-shared", "-O2", "-s",
+		"-o", filepath.Join(p.Dir, "drive_c/windows/system32/bcryptprimitives.dll"), source, "-ladvapi32")
 	return err
 }
 
 // quickTemp moves the folder of temporary files into memory, where that can be
 // had: the tests kill processes, not power, and each fsync costs milliseconds.
-func (p *prefix) quickTemp() error {
+func (p *Prefix) quickTemp() error {
 	dir, err := os.MkdirTemp("/dev/shm", "openped-windows-")
 	if err != nil {
 		return nil
 	}
 	p.temp = dir
-	found, err := filepath.Glob(filepath.Join(p.dir, "drive_c/users/*/Temp"))
+	found, err := filepath.Glob(filepath.Join(p.Dir, "drive_c/users/*/Temp"))
 	if err != nil || len(found) == 0 {
 		return fmt.Errorf("the prefix has no folder for temporary files: %w", err)
 	}
@@ -142,13 +132,13 @@ func (p *prefix) quickTemp() error {
 	return nil
 }
 
-// end ends every process of the prefix, and of no other.
-func (p *prefix) end() {
+// End ends every process of the prefix, and of no other.
+func (p *Prefix) End() {
 	if p == nil || p.server.Process == nil {
 		return
 	}
 	kill := exec.Command(p.server.Path, "-k")
-	kill.Env = p.env()
+	kill.Env = p.Env()
 	_ = kill.Run()
 	ended := make(chan struct{})
 	go func() { _ = p.server.Wait(); close(ended) }()
@@ -163,8 +153,8 @@ func (p *prefix) end() {
 	}
 }
 
-// output runs a program and returns what it printed; an error has it too.
-func output(ctx context.Context, env []string, name string, args ...string) (string, error) {
+// Output runs a program and returns what it printed; an error has it too.
+func Output(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -183,11 +173,4 @@ func output(ctx context.Context, env []string, name string, args ...string) (str
 		return string(b), fmt.Errorf("%s: %w\n%s", strings.Join(append([]string{filepath.Base(name)}, args...), " "), err, bytes.TrimSpace(b))
 	}
 	return string(b), errors.Join(readErr)
-}
-
-func goTool() string {
-	if g := os.Getenv("GO"); g != "" {
-		return g
-	}
-	return "go"
 }
