@@ -40,6 +40,14 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// A day in which nothing happened is no test that passed.
+func TestTally(t *testing.T) {
+	tally, err := readTally(strings.NewReader("--- PASS: TestDay1 (0.00s)\n--- PASS: TestDay2 (0.00s)\n    --- PASS: TestDay2/a (0.00s)\nPASS\n"))
+	if err != nil || tally.passed != 1 {
+		t.Errorf("%+v %v", tally, err)
+	}
+}
+
 // cgroup2 is found where it is alone and beside version 1.
 func TestCgroup2(t *testing.T) {
 	for mountinfo, want := range map[string]string{
