@@ -58,7 +58,7 @@ func Main(args []string, stdout, stderr io.Writer) int { return Program.Main(arg
 func check(start bool, v *setting.Values) error {
 	switch {
 	case start && len(v.List("hsm")) == 0:
-		return &cmdline.UsageError{Msg: "no HSM named", Hint: "give -hsm <file>; pedclient -mode createhsm makes one"}
+		return &cmdline.UsageError{Msg: "no HSM named", Hint: "give -hsm <file>, or enter it with -mode config -set -hsm <file>; -mode createhsm makes one"}
 	case v.Int("pingtimeout") <= v.Int("pinginterval"):
 		return &cmdline.UsageError{Msg: "-pingtimeout must be longer than -pinginterval"}
 	}

@@ -61,7 +61,7 @@ func TestRefused(t *testing.T) {
 		{"pedserver", "-mode config -set Port 0", "Port: 0 is outside 1 to 65535"},
 		{"pedserver", "-mode config -set -name x -idletimeout 3", "with -name only IP and Port can be set, to one value each; the rest comes from its registration"},
 		{"pedserver", "-help idletimeout", "no help about idletimeout; write -help, -help all, or -mode <mode> -help"},
-		{"pedclient", "-mode start", "no HSM named; give -hsm <file>; pedclient -mode createhsm makes one"},
+		{"pedclient", "-mode start", "no HSM named; give -hsm <file>, or enter it with -mode config -set -hsm <file>; -mode createhsm makes one"},
 		{"pedclient", "-mode setid -id 1", "-mode setid needs -id_ip <host>; -mode setid -help explains it"},
 		{"pedclient", "-mode setid -id 0 -id_ip h -id_port 1", "flag -id: 0 is outside 1 to 65535"},
 		{"pedclient", "-mode setid -id 65536 -id_ip h -id_port 1", "flag -id: 65536 is outside 1 to 65535"},
