@@ -78,14 +78,17 @@ SystemCallErrorNumber=EPERM
 `
 
 // unitGadget is for a PED in software that is a USB device: only root may make
-// one, by writing to configfs and mounting FunctionFS.
-const unitGadget = `User=root
+// one, by writing to configfs and mounting FunctionFS below /run. The modules are
+// loaded outside of the walls.
+const unitGadget = `ExecStartPre=-+/sbin/modprobe -a libcomposite usb_f_fs
+User=root
 CapabilityBoundingSet=CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_CHOWN
 AmbientCapabilities=
 SystemCallFilter=@system-service @mount
 SystemCallFilter=~@resources
 SystemCallErrorNumber=EPERM
-ReadWritePaths=-/sys/kernel/config
+ReadWritePaths=/run -/sys/kernel/config
+DevicePolicy=closed
 `
 
 const unitTail = `
