@@ -21,9 +21,10 @@ import (
 // Conn is a connection to pedclient's socket.
 type Conn = io.ReadWriteCloser
 
-// Dialer opens pedclient's socket at a path, the default one if it is empty.
+// Dialer opens pedclient's socket: at a path, or of the service called instance, or
+// the default one if both are empty.
 // An error that wraps ErrNotRunning means that nobody listens there.
-type Dialer func(path string) (Conn, error)
+type Dialer func(path, instance string) (Conn, error)
 
 // ErrNotRunning is the cause when no pedclient listens on the socket.
 var ErrNotRunning = errors.New("pedclient is not running")
@@ -44,14 +45,19 @@ const dialTime = 5 * time.Second
 var errSilent = errors.New("pedclient does not answer")
 
 // DialSocket is the Dialer for real sockets: path, or hsm.sock in the run folder.
-func DialSocket(path string) (Conn, error) {
+func DialSocket(path, instance string) (Conn, error) {
 	dirs := rundir.Dirs{Run: filepath.Dir(path)}
 	if path == "" {
 		var err error
-		if dirs, err = rundir.FindDaemon("pedclient"); err != nil {
-			return nil, err
+		if instance != "" {
+			dirs, err = rundir.Service(instance)
+		} else {
+			dirs, err = rundir.FindDaemon("pedclient")
 		}
-		if path, err = dirs.Socket("hsm.sock"); err != nil {
+		if err == nil {
+			path, err = dirs.Socket("hsm.sock")
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -123,7 +123,7 @@ func (f *fake) serve(rw io.ReadWriteCloser) {
 	}
 }
 
-func (f *fake) dial(string) (Conn, error) {
+func (f *fake) dial(_, _ string) (Conn, error) {
 	near, far := net.Pipe()
 	go f.serve(far)
 	return near, nil

@@ -8,12 +8,13 @@ import (
 
 const usageHead = `hsmcm: the HSM administrator's console
 
-usage: hsmcm [-socket <path>] [-slot <N>] <command> [flags]     one command
-       hsmcm [-socket <path>] [-slot <N>]                       the prompt hsmcm:>
+usage: hsmcm [global flags] <command> [flags]     one command
+       hsmcm [global flags]                       the prompt hsmcm:>
 `
 
 const usageTail = `
   -socket <path>   pedclient's socket (default: hsm.sock in its run folder)
+  -instance <name> the pedclient that is the service of that name
   -slot <N>        the HSM slot that commands act on (default 1)
   -version         print the version
 

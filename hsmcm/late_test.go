@@ -28,7 +28,7 @@ func TestLateInterrupt(t *testing.T) {
 	dials := make(chan struct{}, 10)
 	code := make(chan int, 1)
 	go func() {
-		code <- Run(nil, Streams{In: slave, Out: slave, Err: slave}, func(string) (Conn, error) {
+		code <- Run(nil, Streams{In: slave, Out: slave, Err: slave}, func(_, _ string) (Conn, error) {
 			if len(dials) == 0 { // the first command: it ends at once, and is interrupted
 				_ = syscall.Kill(os.Getpid(), syscall.SIGINT)
 				<-seen

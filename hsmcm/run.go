@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"openped/internal/cmdline"
+	"openped/internal/rundir"
 )
 
 const promptText = "hsmcm:>"
@@ -24,18 +25,19 @@ type Streams struct {
 
 // Run carries out a command line (without the program's name) and returns the
 // exit code: 0 done, 1 usage, 2 failed, 3 pedclient is not running. dial opens
-// pedclient's socket at the given path; an empty path is the default one.
+// pedclient's socket.
 func Run(args []string, std Streams, dial Dialer) int {
 	sigs := make(chan os.Signal, 4)
 	signal.Notify(sigs, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(sigs)
 
-	var socket string
+	var socket, instance string
 	slot := defaultSlot
 	var help, version bool
 	set := new(cmdline.Set)
 	set.Add(
 		&cmdline.Flag{Name: "socket", Value: "path", Set: cmdline.String(&socket)},
+		&cmdline.Flag{Name: "instance", Value: "name", Set: func(v string) error { instance = v; return rundir.CheckServiceName(v) }},
 		&cmdline.Flag{Name: "slot", Value: "N", Set: cmdline.Int(&slot, 0, maxSlot)},
 		&cmdline.Flag{Name: "help", Aliases: []string{"h", "?"}, Set: cmdline.Switch(&help)},
 		&cmdline.Flag{Name: "version", Set: cmdline.Switch(&version)},
@@ -45,6 +47,8 @@ func Run(args []string, std Streams, dial Dialer) int {
 		return cmdline.Report(std.Err, "hsmcm", err)
 	}
 	switch {
+	case socket != "" && instance != "":
+		return cmdline.Report(std.Err, "hsmcm", &cmdline.UsageError{Msg: "-socket with -instance", Hint: "give one of them"})
 	case help:
 		printUsage(std.Out)
 		return cmdline.ExitOK
@@ -58,7 +62,7 @@ func Run(args []string, std Streams, dial Dialer) int {
 	std.Out = &lockedWriter{w: std.Out}
 	s := &session{
 		std: std, slot: slot, oneShot: oneShot, sigs: sigs, in: in,
-		dial: func() (Conn, error) { return dial(socket) },
+		dial: func() (Conn, error) { return dial(socket, instance) },
 	}
 	defer s.close()
 	if oneShot {
@@ -68,7 +72,7 @@ func Run(args []string, std Streams, dial Dialer) int {
 	return s.prompt()
 }
 
-// cutGlobal splits off the flags before the first word. Both global flags that
+// cutGlobal splits off the flags before the first word. Global flags that
 // take a value may be written with "=".
 func cutGlobal(args []string) (global, rest []string) {
 	for i := 0; i < len(args); i++ {
@@ -76,7 +80,7 @@ func cutGlobal(args []string) (global, rest []string) {
 		if !strings.HasPrefix(args[i], "-") {
 			return args[:i], args[i:]
 		}
-		if !inline && (name == "socket" || name == "slot") {
+		if !inline && (name == "socket" || name == "instance" || name == "slot") {
 			i++
 		}
 	}

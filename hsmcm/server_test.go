@@ -45,7 +45,7 @@ func TestStrangersSocket(t *testing.T) {
 	}
 	defer func() { _ = cmd.Process.Signal(syscall.SIGKILL); _ = cmd.Wait() }()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		_, err := DialSocket(path)
+		_, err := DialSocket(path, "")
 		if errors.Is(err, rundir.ErrUnsafe) {
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"openped/hsm"
 	"openped/hsm/virtual"
 	"openped/internal/atomicfile"
+	"openped/internal/rundir"
 )
 
 // Created is what CreateHSM made.
@@ -29,6 +30,11 @@ func CreateHSM(path, serial, firmware, originDir string, auth hsm.Auth) (c Creat
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return c, fmt.Errorf("%s exists already: choose another file", path)
+	}
+	for _, p := range []string{path, originDir} {
+		if err := rundir.MakeTop(p); err != nil {
+			return c, err
+		}
 	}
 	c.RootFile, c.KeyFile = filepath.Join(originDir, "origin.pem"), filepath.Join(originDir, "origin.key")
 	root, err := certs.LoadOriginRoot(originDir)

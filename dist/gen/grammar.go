@@ -230,7 +230,7 @@ func consoleGrammar() *grammar {
 			g.values = append(g.values, v)
 		}
 	}
-	g.offers("", candidate{"-socket", "pedclient's socket"}, candidate{"-slot", "the slot that commands act on"})
+	g.offers("", candidate{"-socket", "pedclient's socket"}, candidate{"-instance", "the service that is meant"}, candidate{"-slot", "the slot that commands act on"})
 	g.offers("", asking...)
 	g.values = append(g.values, value{flag: "socket", what: file})
 	return g

@@ -30,9 +30,13 @@ users() {
 # folder: the service's own, with its keys and HSMs. systemd makes it too, but only
 # at the first start, and an HSM is made before.
 folder() {
+  # Root's own daemons may have closed what services share.
+  mkdir -p /var/lib/openped
+  for top in /var/lib/openped /var/log/openped /run/openped; do
+    if [ -d "$top" ] && [ ! -L "$top" ]; then chmod 0755 "$top"; fi
+  done
   own=/var/lib/openped/$PROG
   if [ -e "$own" ] || [ -L "$own" ]; then return 0; fi
-  mkdir -p /var/lib/openped
   if mkdir -m 0700 "$own" && chown "$PROG:$PROG" "$own" 2>/dev/null; then return 0; fi
   rmdir "$own" 2>/dev/null || : # without its user systemd is to make it
 }

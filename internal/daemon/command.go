@@ -145,22 +145,17 @@ func (p *Program) refuse(c *Call) error {
 	return nil
 }
 
-// refuseService looks for what does not go with services: their settings are
-// those of a file, not of a command line that nobody sees again.
+// refuseService looks for what does not go with services.
 func (p *Program) refuseService(c *Call) error {
 	v := c.Values
-	if c.Command.Top == topService {
-		if p.setting("instance") != nil && v.Given("instance") {
-			return &cmdline.UsageError{Msg: "-instance with -service", Hint: "-service names a service with -name"}
-		}
-		for _, s := range p.Table {
-			if s.Key != "" && v.Given(s.Name) {
-				return &cmdline.UsageError{Msg: fmt.Sprintf("-%s is not for %s", s.Name, c.Command.line()), Hint: fmt.Sprintf("set it with %s -mode config -set", p.Name)}
-			}
-		}
-	}
-	if p.bool(v, "winservice") && v.Bool("foreground") {
+	instance := p.setting("instance") != nil && v.Given("instance")
+	switch {
+	case p.bool(v, "winservice") && v.Bool("foreground"):
 		return &cmdline.UsageError{Msg: "-winservice with -foreground", Hint: "give one of them"}
+	case c.Command.Top == topService && instance:
+		return &cmdline.UsageError{Msg: "-instance with -service", Hint: "-service names a service with -name"}
+	case c.Command.Top == topService, c.is("start") && instance && !v.Bool("foreground") && !p.bool(v, "winservice"):
+		return c.refuseSettings()
 	}
 	return nil
 }

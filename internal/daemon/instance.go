@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -31,8 +32,9 @@ func InService(words ...string) (in []string) {
 }
 
 // place returns the folders of the daemon that is meant: that of -instance; else
-// one of this user's own if it runs, or is being started; else the service with the
-// program's name, if there is one that this user could mean.
+// one of this user's own if it runs, or is being started, or if only root could
+// change what the service has; else the service with the program's name, if there is
+// one. Who calls another computer does it as himself.
 func (p *Program) place(c *Call) (rundir.Dirs, error) {
 	switch {
 	case p.setting("instance") != nil && c.Values.Given("instance"):
@@ -41,7 +43,7 @@ func (p *Program) place(c *Call) (rundir.Dirs, error) {
 		return rundir.Service(c.serviceName())
 	case p.bool(c.Values, "winservice"):
 		return rundir.Service(p.Name)
-	case c.is("start"):
+	case c.is("start"), c.remote(), c.edits() && !rundir.Privileged():
 		return rundir.Find()
 	}
 	return rundir.FindDaemon(p.Name)
@@ -60,13 +62,39 @@ func (c *Call) instance(run func(*Call) error) error {
 		case errors.Is(err, service.ErrUnsupported):
 			return &cmdline.UsageError{Msg: "-winservice is for Windows", Hint: "here " + c.Program.Name + " -service install makes it a service"}
 		case errors.Is(err, service.ErrConsole): // typed by a person, who wants it to run
+			if err := c.refuseSettings(); err != nil {
+				return err
+			}
 			return c.startService()
 		}
 		return err
 	case c.Values.Bool("foreground"):
 		return c.be(service.Detect(c.Dirs.Service), run)
 	}
-	return c.startService()
+	return c.loadAnd(run) // Start has the service manager do it
+}
+
+// edits reports whether the command changes files.
+func (c *Call) edits() bool {
+	switch c.Command.Word {
+	case "delete", "assignid", "releaseid", "deleteid":
+		return true
+	case "config":
+		return c.Values.Bool("set")
+	}
+	return c.Command.Writes
+}
+
+// refuseSettings refuses settings on a command line that the service manager would
+// not see: they are those of a file.
+func (c *Call) refuseSettings() error {
+	p := c.Program
+	for _, s := range p.Table {
+		if c.Values.Given(s.Name) && (s.Key != "" || s.Name == "configfile" && c.Command.Word != "install") {
+			return &cmdline.UsageError{Msg: fmt.Sprintf("-%s is not for a service that is started", s.Name), Hint: fmt.Sprintf("set it with %s -mode config -set", p.Name)}
+		}
+	}
+	return nil
 }
 
 // be runs the service in this process. Nobody reads what a person would be told;
@@ -77,7 +105,11 @@ func (c *Call) be(self *service.Self, run func(*Call) error) error {
 	}
 	c.self = self
 	err := c.loadAnd(run)
-	if err != nil && !c.served {
+	switch {
+	case err == nil:
+	case c.served:
+		self.Ended(err.Error())
+	default:
 		self.Failed(err.Error())
 	}
 	return err

@@ -69,6 +69,9 @@ func (d *running) take(c *Call, p *Program) (*Reloaded, error) {
 		}
 	}
 	d.relog(old, merged)
+	if w := d.log.Warning(); w != "" {
+		r.Warnings = append(r.Warnings, w)
+	}
 	d.now.values = merged
 	return r, nil
 }

@@ -84,7 +84,7 @@ func (d *running) run() error {
 			warnings = []string{w}
 		}
 		c.child.Report(background.Report{Ready: true, Warnings: warnings})
-		c.self.Ready("Serving")
+		c.self.Ready(d.log.Warning())
 	}, func(ctx context.Context) error { return d.serve(ctx, numbers) })
 }
 

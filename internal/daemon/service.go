@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 
 	"openped/internal/service"
@@ -37,6 +38,9 @@ func (c *Call) installService() error {
 	p, name := c.Program, c.Dirs.Service
 	if err := p.Check(true, c.Values); err != nil {
 		return badConfig(fmt.Errorf("%s: %w", c.ConfigPath, err), fmt.Sprintf("%s -mode config -instance %s -set sets it", p.Name, name))
+	}
+	if err := service.Readable(c.ConfigPath, p.Name); err != nil {
+		return badConfig(err, "")
 	}
 	spec := service.Spec{Kind: p.Service, Name: name}
 	if c.explicit() {
@@ -102,7 +106,12 @@ func (c *Call) stopManaged() (managed bool, err error) {
 		return false, nil
 	}
 	st, err := service.Query(c.ctx, c.Dirs.Service)
-	if err != nil || !st.Installed || !st.Alive() {
+	switch {
+	case errors.Is(err, service.ErrNoManager):
+		return false, nil
+	case err != nil:
+		return true, service.Explain(err, c.Program.Name)
+	case !st.Installed || !st.Alive():
 		return false, nil // started by hand, or not at all
 	}
 	if err := service.Stop(c.ctx, c.Program.Name, st.Name); err != nil {

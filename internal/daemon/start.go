@@ -24,12 +24,16 @@ func (c *Call) Start() error {
 	if err := p.Check(true, c.Values); err != nil {
 		return err
 	}
-	c.launched("startup")
-	if c.Values.Bool("foreground") || p.bool(c.Values, "winservice") {
-		return c.serve()
+	here := c.Values.Bool("foreground") || p.bool(c.Values, "winservice")
+	if c.Dirs.Service != "" && !here {
+		return c.startService()
 	}
+	c.launched("startup")
 	if err := c.refuseBeside(); err != nil {
 		return startFailure(err)
+	}
+	if here {
+		return c.serve()
 	}
 	fmt.Fprintln(c.Stdout, "Starting background process")
 	r, err := background.Start(c.ctx, c.args, c.Values.Seconds(p.StartTimeout))

@@ -3,16 +3,39 @@
 package rundir
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
 // Privileged reports whether this user may manage services.
 func Privileged() bool { return os.Geteuid() == 0 }
+
+// canonical is a service's name as its folders have it.
+func canonical(name string) string { return name }
+
+// runs reports whether a service runs: its run folder comes and goes with it.
+func runs(d Dirs) bool { return there(d.Run) }
+
+// definitions are the folders in which a service manager finds what it manages.
+var definitions = []string{"/etc/systemd/system/%s.service", "/usr/lib/systemd/system/%s.service", "/lib/systemd/system/%s.service",
+	"/Library/LaunchDaemons/org.openped.%s.plist"}
+
+// installed reports whether there is a service of that name, running or not.
+func installed(name string) bool {
+	for _, d := range definitions {
+		if there(fmt.Sprintf(d, name)) {
+			return true
+		}
+	}
+	return false
+}
 
 func service(name string) (Dirs, error) {
 	if runtime.GOOS == "darwin" { // whose /var/run is emptied, and made by nobody for a service
@@ -94,7 +117,38 @@ func owner(fi os.FileInfo) int {
 
 const windowsPipes = false
 
-func mkdirAll(dir string, perm os.FileMode) error { return os.MkdirAll(dir, perm) }
+// tops are the folders that root's own daemons share with services: who is neither
+// must get through them, for the service's user and the members of its group are
+// such.
+var tops = []string{"/run/openped", "/var/log/openped", "/var/lib/openped"}
+
+// MakeTop makes the shared folder that a path lies in, if it does, and opens it if
+// an earlier program closed it. What is in it has modes of its own.
+func MakeTop(path string) error {
+	for _, top := range tops {
+		if path != top && !strings.HasPrefix(path, top+"/") || os.Geteuid() != 0 {
+			continue
+		}
+		if err := os.Mkdir(top, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		fi, err := os.Lstat(top)
+		if err != nil {
+			return err
+		}
+		if mode := fi.Mode().Perm() | 0o755; fi.IsDir() && owner(fi) == 0 && mode != fi.Mode().Perm() {
+			return os.Chmod(top, mode)
+		}
+	}
+	return nil
+}
+
+func mkdirAll(dir string, perm os.FileMode) error {
+	if err := MakeTop(dir); err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, perm)
+}
 
 // protect has nothing to do: the service manager makes a service's folders.
 func (d Dirs) protect() error { return nil }

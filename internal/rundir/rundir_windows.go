@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"golang.org/x/sys/windows"
+	"golang.org/x/sys/windows/registry"
 
 	"openped/internal/atomicfile"
 	"openped/internal/winacl"
@@ -25,6 +26,23 @@ func programData() (string, error) {
 		return "", fmt.Errorf("folder of programs' data: %w", err)
 	}
 	return dir, nil
+}
+
+// canonical is a service's name as its folders have it: Windows sees no difference
+// between large and small letters, and files are found by name elsewhere.
+func canonical(name string) string { return strings.ToLower(name) }
+
+// runs reports whether there is the service whose folders these are: they stay when
+// it does not run.
+func runs(d Dirs) bool { return installed(d.Service) }
+
+// installed reports whether there is a service of that name, running or not.
+func installed(name string) bool {
+	k, err := registry.OpenKey(registry.LOCAL_MACHINE, `SYSTEM\CurrentControlSet\Services\`+name, registry.QUERY_VALUE)
+	if err != nil {
+		return errors.Is(err, windows.ERROR_ACCESS_DENIED)
+	}
+	return k.Close() == nil
 }
 
 func service(name string) (Dirs, error) {
@@ -149,3 +167,6 @@ func (d Dirs) checkServer(user string) error {
 	}
 	return nil
 }
+
+// MakeTop has nothing to do: protect makes the folder that services share.
+func MakeTop(string) error { return nil }

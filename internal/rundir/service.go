@@ -33,6 +33,7 @@ func Service(name string) (Dirs, error) {
 	if err := CheckServiceName(name); err != nil {
 		return Dirs{}, fmt.Errorf("service name: %w", err)
 	}
+	name = canonical(name)
 	d, err := service(name)
 	d.Service = name
 	return d, err
@@ -50,7 +51,8 @@ func (d Dirs) ServiceConfigFile(program, base string) string {
 
 // FindDaemon returns the folders of the daemon of a program that this user means
 // when nothing else is said: of one of the user's own if it runs; else of the
-// service with the program's name, if there is one to be seen; else the user's.
+// service with the program's name, if it runs or is this user's to manage; else the
+// user's.
 func FindDaemon(program string) (Dirs, error) {
 	own, err := Find()
 	if err != nil || os.Getenv(Env) != "" {
@@ -60,7 +62,7 @@ func FindDaemon(program string) (Dirs, error) {
 		return own, nil
 	}
 	theirs, err := Service(program)
-	if err == nil && (there(theirs.Run) || Privileged() && there(theirs.Data)) {
+	if err == nil && (runs(theirs) || Privileged() && installed(program)) {
 		return theirs, nil
 	}
 	return own, nil

@@ -7,22 +7,31 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"openped/internal/cmdline"
 	"openped/internal/rc"
 )
 
-// InstallAndStart is the command "-service install": it makes the service of this
-// very program, and starts it.
-func InstallAndStart(ctx context.Context, out io.Writer, s Spec) error {
+// own is this very program, for the services that are made of it.
+func own() (string, error) {
 	exe, err := os.Executable()
 	if err == nil {
 		exe, err = filepath.EvalSymlinks(exe)
 	}
 	if err != nil {
-		return fmt.Errorf("find own program: %w", err)
+		return "", fmt.Errorf("find own program: %w", err)
 	}
-	s.Path = exe
+	return exe, nil
+}
+
+// InstallAndStart is the command "-service install": it makes the service of this
+// very program, and starts it.
+func InstallAndStart(ctx context.Context, out io.Writer, s Spec) error {
+	var err error
+	if s.Path, err = own(); err != nil {
+		return err
+	}
 	if err := Install(ctx, s); err != nil {
 		return Explain(err, s.Program)
 	}
@@ -37,6 +46,9 @@ func (s State) Begun(out io.Writer, program string, err error) error {
 		return Explain(err, program)
 	}
 	fmt.Fprintf(out, "Service %s started (process %d).\n", s.Name, s.PID)
+	if w, ok := strings.CutPrefix(s.Said, servesBut); ok {
+		fmt.Fprintf(out, "Warning: %s\n", cmdline.Printable(w))
+	}
 	return nil
 }
 
@@ -60,7 +72,7 @@ func (s State) Show(w io.Writer) {
 	if s.ConfigFile != "" {
 		row("Configuration File", s.ConfigFile)
 	}
-	if s.Said != "" {
+	if s.Said != "" && s.Phase != Stopped {
 		row("It Says", s.Said)
 	}
 }

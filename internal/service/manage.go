@@ -14,7 +14,6 @@ import (
 // allows.
 const (
 	actionTime = 40 * time.Second
-	queryTime  = 10 * time.Second
 	settleTime = 100 * time.Millisecond // between two looks at a service that starts
 	wordTime   = 4 * time.Second        // for a service that did not start to say why: its next try may have begun
 )
@@ -30,16 +29,14 @@ func manage(s Spec) (service.Service, error) {
 	return service.New(program{}, &service.Config{
 		Name: label(s.Name), DisplayName: "Open Remote PED: " + s.Name, Description: s.Description, Executable: s.Path, Arguments: s.arguments(runFlags(s.Kind)),
 		UserName: account(s),
-		Option: service.KeyValue{
-			"SystemdScript": s.Unit(), "LaunchdConfig": s.Plist(),
-			"OnFailure": "restart", "OnFailureDelayDuration": "2s", "OnFailureResetPeriod": 60,
-		},
+		Option:   service.KeyValue{"SystemdScript": s.Unit(), "LaunchdConfig": s.Plist()},
 	})
 }
 
 // Install makes the service and has it start with the computer; it does not start
-// it. Whatever of it was made is taken back if it fails. The error wraps
-// ErrRights, ErrInstalled or ErrNoManager where it is one of those.
+// it. If it fails the service is taken back; users, groups and folders that were
+// made stay. The error wraps ErrRights, ErrInstalled or ErrNoManager where it is one
+// of those.
 func Install(ctx context.Context, s Spec) error {
 	if err := s.Check(); err != nil {
 		return err
@@ -47,6 +44,8 @@ func Install(ctx context.Context, s Spec) error {
 	if !rundir.Privileged() {
 		return ErrRights
 	}
+	ctx, cancel := context.WithTimeout(ctx, actionTime)
+	defer cancel()
 	st, err := Query(ctx, s.Name)
 	if err != nil {
 		return err
@@ -54,19 +53,22 @@ func Install(ctx context.Context, s Spec) error {
 	if st.Installed {
 		return fmt.Errorf("service %s %w: %s", s.Name, ErrInstalled, st.Definition)
 	}
-	undo, err := prepare(ctx, s)
-	if err != nil {
-		return err
+	if err := reachable(s.Path); err != nil {
+		return fmt.Errorf("service %s: %w", s.Name, err)
 	}
 	m, err := manage(s)
 	if err == nil {
-		err = within(ctx, m.Install)
+		err = prepare(ctx, s)
 	}
 	if err == nil {
-		err = finish(ctx, s)
+		if err = within(ctx, m.Install); err == nil {
+			err = finish(ctx, s)
+		}
+		if err != nil {
+			takeBack(m, s)
+		}
 	}
 	if err != nil {
-		undo()
 		return fmt.Errorf("service %s: %w", s.Name, err)
 	}
 	return nil
@@ -78,7 +80,7 @@ func Prepare(ctx context.Context, s Spec) error {
 	if _, _, err := installed(ctx, s.Program, s.Name); err != nil {
 		return err
 	}
-	_, err := prepare(ctx, s)
+	err := prepare(ctx, s)
 	if err == nil {
 		err = finish(ctx, s)
 	}
@@ -110,14 +112,17 @@ func Uninstall(ctx context.Context, program, name string) error {
 // Start starts the service and returns when it serves. Otherwise the error is a
 // *StartError, with the service's own words.
 func Start(ctx context.Context, program, name string) (State, error) {
-	m, _, err := installed(ctx, program, name)
+	m, st, err := installed(ctx, program, name)
 	if err != nil {
 		return State{}, err
 	}
-	unsay(name)
-	asked := within(ctx, m.Start)
+	if ready, _ := serving(st); ready {
+		return st, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, actionTime)
 	defer cancel()
+	unsay(ctx, name)
+	asked := begin(ctx, m, name)
 	words := time.Now().Add(wordTime)
 	for {
 		st, err := Query(ctx, name)
@@ -136,7 +141,7 @@ func Start(ctx context.Context, program, name string) (State, error) {
 		select {
 		case <-time.After(settleTime):
 		case <-ctx.Done():
-			return st, &StartError{Name: name, Cause: fmt.Sprintf("not ready within %v", actionTime), State: st}
+			return st, &StartError{Name: name, Cause: fmt.Sprintf("not ready within %v; it is still %s", actionTime, st.Phase), State: st}
 		}
 	}
 }
@@ -159,8 +164,10 @@ func Stop(ctx context.Context, program, name string) error {
 	if !st.Alive() {
 		return nil
 	}
-	if err := within(ctx, m.Stop); err != nil {
-		if st, e := Query(ctx, name); e != nil || st.Alive() {
+	ctx, cancel := context.WithTimeout(ctx, actionTime)
+	defer cancel()
+	if err := end(ctx, m, name); err != nil {
+		if st, e := Query(context.Background(), name); e != nil || st.Alive() {
 			return fmt.Errorf("service %s: %w", name, err)
 		}
 	}
@@ -198,8 +205,6 @@ func within(ctx context.Context, do func() error) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(actionTime):
-		return fmt.Errorf("the service manager did not answer within %v", actionTime)
+		return fmt.Errorf("the service manager did not answer in time: %w", ctx.Err())
 	}
 }

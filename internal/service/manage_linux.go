@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/kardianos/service"
+
+	"openped/internal/rundir"
 )
 
 const onWindows = false
@@ -26,8 +28,22 @@ const unitFolder = "/etc/systemd/system"
 
 func label(name string) string           { return name }
 func account(Spec) string                { return "" } // the unit says it
-func unsay(string)                       {}            // systemd forgets it at a start
 func finish(context.Context, Spec) error { return nil }
+
+// unsay has systemd forget that it has given the service up, and why.
+func unsay(ctx context.Context, name string) { _, _ = systemctl(ctx, "reset-failed", name+".service") }
+
+// begin and end start and stop a service. kardianos would not pass on what systemd
+// complains of.
+func begin(ctx context.Context, _ service.Service, name string) error {
+	_, err := systemctl(ctx, "start", name+".service")
+	return err
+}
+
+func end(ctx context.Context, _ service.Service, name string) error {
+	_, err := systemctl(ctx, "stop", name+".service")
+	return err
+}
 
 // systemctl asks systemd, which must be there.
 func systemctl(ctx context.Context, args ...string) (string, error) {
@@ -40,7 +56,7 @@ func systemctl(ctx context.Context, args ...string) (string, error) {
 // command runs a program of the system and returns what it prints, or the last
 // line of its complaint.
 func command(ctx context.Context, in, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTime)
+	ctx, cancel := context.WithTimeout(ctx, actionTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "SYSTEMD_COLORS=0")
@@ -117,31 +133,41 @@ func serving(st State) (ready bool, said string) {
 
 // why is what systemd knows of a service that said nothing.
 func why(ctx context.Context, st State, asked error) string {
-	out, err := systemctl(ctx, "show", "--property=Result,ExecMainCode,ExecMainStatus", st.Name+".service")
-	if err == nil {
-		return "systemd says: " + strings.Join(strings.Fields(out), ", ") + "; see  journalctl -u " + st.Name
+	words := []string{"systemd says:"}
+	if out, err := systemctl(ctx, "show", "--property=Result,ExecMainStatus", st.Name+".service"); err == nil {
+		words = append(words, strings.Join(strings.Fields(out), ", "))
 	}
 	if asked != nil {
-		return asked.Error()
+		words = append(words, asked.Error())
 	}
-	return ""
+	return strings.Join(append(words, "see  journalctl -u "+st.Name), "; ")
 }
 
-// prepare makes the user and the groups where they are missing.
-func prepare(ctx context.Context, s Spec) (undo func(), err error) {
-	undo = func() {
-		unit := filepath.Join(unitFolder, s.Definition())
-		if b, err := os.ReadFile(unit); err == nil && string(b) == s.Unit() {
-			_, _ = systemctl(context.Background(), "disable", s.Definition())
-			_ = os.Remove(unit)
-			_, _ = systemctl(context.Background(), "daemon-reload")
+// takeBack removes what a failed installation has left of the definition.
+func takeBack(_ service.Service, s Spec) {
+	ctx := context.Background()
+	unit := filepath.Join(unitFolder, s.Definition())
+	if b, err := os.ReadFile(unit); err == nil && string(b) == s.Unit() {
+		_, _ = systemctl(ctx, "disable", s.Definition())
+		_ = os.Remove(unit)
+		_, _ = systemctl(ctx, "daemon-reload")
+	}
+}
+
+// prepare makes the user and the groups where they are missing, and opens the
+// folders that services share.
+func prepare(ctx context.Context, s Spec) error {
+	d, err := rundir.Service(s.Name)
+	if err != nil {
+		return err
+	}
+	for _, dir := range []string{d.Run, d.State, d.Data} {
+		if err := rundir.MakeTop(dir); err != nil {
+			return err
 		}
 	}
-	if err := reachable(s.Path); err != nil {
-		return undo, err
-	}
 	if s.Controller != "" {
-		return undo, nil // root's
+		return nil // root's
 	}
 	_, missing := user.Lookup(s.Program)
 	for _, g := range append([]string{s.Program}, s.Groups...) {
@@ -150,21 +176,32 @@ func prepare(ctx context.Context, s Spec) (undo func(), err error) {
 		}
 	}
 	if missing == nil {
-		return undo, nil
+		return nil
 	}
 	if _, err := command(ctx, s.Sysusers(), "systemd-sysusers", "-"); err != nil {
-		return undo, fmt.Errorf("user %s: %w", s.Program, err)
+		return fmt.Errorf("user %s: %w", s.Program, err)
 	}
-	return undo, nil
+	return nil
+}
+
+// closed are the folders that services do not see (ProtectHome, PrivateTmp).
+var closed = []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"}
+
+// Visible returns an error for a path that a service does not see.
+func Visible(path string) error {
+	for _, c := range closed {
+		if strings.HasPrefix(filepath.Clean(path)+"/", c) {
+			return fmt.Errorf("a service sees nothing in %s, where %s is", c, path)
+		}
+	}
+	return nil
 }
 
 // reachable refuses a program that the service would not see, or that others than
 // root could put another one in place of.
 func reachable(exe string) error {
-	for _, closed := range []string{"/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/"} {
-		if strings.HasPrefix(exe, closed) {
-			return fmt.Errorf("a service sees nothing in %s, where its program is: copy %s to /usr/local/bin first", closed, exe)
-		}
+	if err := Visible(exe); err != nil {
+		return fmt.Errorf("%w: copy it to /usr/local/bin first", err)
 	}
 	for p := exe; ; p = filepath.Dir(p) {
 		fi, err := os.Stat(p)
@@ -195,8 +232,28 @@ func removable(ctx context.Context, name string) error {
 // forget takes away what systemd remembers of a service that is gone.
 func forget(ctx context.Context, name string) {
 	_, _ = systemctl(ctx, "reset-failed", name+".service")
-	_ = os.Remove("/run/openped") // if it was the last one
+	_ = os.Remove("/run/openped") // if it was the last one; else it is not empty
 }
 
 // Run is for Windows.
 func Run(string, func(context.Context, *Self) error) error { return ErrUnsupported }
+
+// Readable returns an error for a configuration file that is there, and that the
+// services of a program could not read.
+func Readable(path, program string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil // what is not there is not read
+	}
+	if err := Visible(path); err != nil {
+		return fmt.Errorf("%w: put it elsewhere", err)
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if u, err := user.Lookup(program); err == nil && ok && (u.Uid == strconv.Itoa(int(st.Uid)) || u.Gid == strconv.Itoa(int(st.Gid)) && fi.Mode()&0o040 != 0) {
+		return nil
+	}
+	if fi.Mode()&0o004 == 0 {
+		return fmt.Errorf("%s can not be read by the service's user %s: run chmod a+r on it", path, program)
+	}
+	return nil
+}

@@ -64,33 +64,42 @@ func why(_ context.Context, _ State, asked error) string {
 
 // prepare makes the folders, which are the user's; making users is the
 // administrator's.
-func prepare(_ context.Context, s Spec) (undo func(), err error) {
-	undo = func() {}
+func prepare(_ context.Context, s Spec) error {
 	u, err := user.Lookup(systemUser(s.Program))
 	if err != nil {
-		return undo, fmt.Errorf("there is no user %s; make it and its group of the same name first", systemUser(s.Program))
+		return fmt.Errorf("there is no user %s; make it and its group of the same name first", systemUser(s.Program))
 	}
 	d, err := rundir.Service(s.Name)
 	if err != nil {
-		return undo, err
+		return err
 	}
 	var uid, gid int
 	if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &uid, &gid); err != nil {
-		return undo, err
+		return err
 	}
 	for _, f := range []struct {
 		dir  string
 		mode os.FileMode
 	}{{d.Data, 0o700}, {d.State, 0o750}, {d.Run, 0o750}} {
 		if err := errors.Join(os.MkdirAll(f.dir, f.mode), os.Chown(f.dir, uid, gid)); err != nil {
-			return undo, err
+			return err
 		}
 	}
-	return undo, nil
+	return nil
 }
 
 func removable(context.Context, string) error { return nil }
-func forget(_ context.Context, name string)   { unsay(name) }
+func forget(_ context.Context, name string)   { removeSaid(name) }
+
+func takeBack(m service.Service, _ Spec)   { _ = m.Uninstall() }
+func reachable(string) error               { return nil }
+func unsay(_ context.Context, name string) { removeSaid(name) }
+
+// Visible has nothing to say: a service sees what its user may read.
+func Visible(string) error { return nil }
+
+func begin(ctx context.Context, m service.Service, _ string) error { return within(ctx, m.Start) }
+func end(ctx context.Context, m service.Service, _ string) error   { return within(ctx, m.Stop) }
 
 // Run is for Windows.
 func Run(string, func(context.Context, *Self) error) error { return ErrUnsupported }
@@ -102,3 +111,6 @@ func Detect(name string) *Self {
 	}
 	return fileSelf(name, nil)
 }
+
+// Readable has nothing to say: the daemon does if it can not read its file.
+func Readable(string, string) error { return nil }

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/kardianos/service"
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/eventlog"
@@ -89,7 +90,7 @@ func Query(_ context.Context, name string) (State, error) {
 	case svc.StopPending:
 		st.Phase = Stopping
 	case svc.Stopped:
-		if now.Win32ExitCode != 0 && now.Win32ExitCode != uint32(windows.ERROR_SERVICE_NEVER_STARTED) {
+		if endedBadly(now) {
 			st.Phase = Failed
 		}
 	}
@@ -116,8 +117,7 @@ func why(_ context.Context, st State, asked error) string {
 
 // prepare makes the service's folders, with access lists, and the group of those
 // who may ask it.
-func prepare(_ context.Context, s Spec) (undo func(), err error) {
-	undo = func() {}
+func prepare(_ context.Context, s Spec) error {
 	d, err := rundir.Service(s.Name)
 	if err == nil {
 		err = d.Make()
@@ -125,13 +125,77 @@ func prepare(_ context.Context, s Spec) (undo func(), err error) {
 	if err == nil {
 		err = addGroup(localsock.WindowsGroup, "May ask the services of the Open Remote PED how they stand")
 	}
-	return undo, err
+	return err
 }
 
-// Recovery: a service that has failed is started again, each time, and its failures
-// are forgotten after a minute.
+// takeBack removes what a failed installation has left.
+func takeBack(m service.Service, _ Spec) { _ = m.Uninstall() }
+
+// reachable has nothing to say.
+func reachable(string) error { return nil }
+
+// Visible has nothing to say: a service sees what its account may read.
+func Visible(string) error { return nil }
+
+// unsay forgets what an earlier start has said.
+func unsay(_ context.Context, name string) { removeSaid(name) }
+
+func begin(ctx context.Context, _ service.Service, name string) error {
+	s, found, err := open(name, windows.SERVICE_START)
+	if err != nil || !found {
+		return err
+	}
+	defer s.Close()
+	err = within(ctx, func() error { return s.Start() })
+	if errors.Is(err, windows.ERROR_SERVICE_ALREADY_RUNNING) {
+		return nil
+	}
+	return err
+}
+
+// end stops a service, and outwaits the manager if that is about to start it again.
+func end(ctx context.Context, _ service.Service, name string) error {
+	s, found, err := open(name, windows.SERVICE_STOP|windows.SERVICE_QUERY_STATUS)
+	if err != nil || !found {
+		return err
+	}
+	defer s.Close()
+	var quiet time.Time
+	for {
+		now, err := s.Query()
+		switch {
+		case err != nil:
+			return err
+		case now.State == svc.Running, now.State == svc.StartPending:
+			quiet = time.Time{}
+			if _, err := s.Control(svc.Stop); err != nil && !errors.Is(err, windows.ERROR_SERVICE_NOT_ACTIVE) && !errors.Is(err, windows.ERROR_SERVICE_CANNOT_ACCEPT_CTRL) {
+				return err
+			}
+		case now.State == svc.Stopped && !endedBadly(now):
+			return nil
+		case now.State == svc.Stopped && quiet.IsZero():
+			quiet = time.Now().Add(retryAfter + time.Second)
+		case now.State == svc.Stopped && time.Now().After(quiet):
+			return nil
+		}
+		select {
+		case <-time.After(settleTime):
+		case <-ctx.Done():
+			return errors.New("the service did not end in time")
+		}
+	}
+}
+
+// endedBadly reports whether a service that is stopped has ended with an error.
+func endedBadly(now svc.Status) bool {
+	return now.Win32ExitCode != 0 && now.Win32ExitCode != uint32(windows.ERROR_SERVICE_NEVER_STARTED)
+}
+
+// Recovery: a service that has failed is started again, seven times in a row; then it
+// stays down. Its failures are forgotten after a minute without.
 const (
 	retryAfter  = 2 * time.Second
+	retries     = 7
 	forgetAfter = time.Minute
 )
 
@@ -144,7 +208,8 @@ func finish(_ context.Context, s Spec) error {
 	}
 	defer w.Close()
 	again := mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: retryAfter}
-	if err := w.SetRecoveryActions([]mgr.RecoveryAction{again, again, again}, uint32(forgetAfter.Seconds())); err != nil {
+	actions := append(slices.Repeat([]mgr.RecoveryAction{again}, retries), mgr.RecoveryAction{Type: mgr.NoAction})
+	if err := w.SetRecoveryActions(actions, uint32(forgetAfter.Seconds())); err != nil {
 		return fmt.Errorf("recovery: %w", err)
 	}
 	if err := w.SetRecoveryActionsOnNonCrashFailures(true); err != nil && !errors.Is(err, windows.ERROR_INVALID_LEVEL) && !errors.Is(err, windows.ERROR_CALL_NOT_IMPLEMENTED) {
@@ -154,7 +219,7 @@ func finish(_ context.Context, s Spec) error {
 }
 
 func removable(context.Context, string) error { return nil }
-func forget(_ context.Context, name string)   { unsay(name) }
+func forget(_ context.Context, name string)   { removeSaid(name) }
 
 // Run is the service called name: it tells the manager that it runs, before work
 // begins, and runs work until the manager wants it to end. It returns what work
@@ -229,7 +294,7 @@ func (h *handler) log(e event, words string) {
 		return
 	}
 	defer l.Close()
-	if e == hasFailed {
+	if e == hasFailed || e == hasEnded {
 		_ = l.Error(eventFailed, words)
 		return
 	}
@@ -238,3 +303,6 @@ func (h *handler) log(e event, words string) {
 
 // Detect returns nil: a service of Windows gets its Self from Run.
 func Detect(string) *Self { return nil }
+
+// Readable has nothing to say: the daemon does if it can not read its file.
+func Readable(string, string) error { return nil }

@@ -5,8 +5,15 @@ import (
 	"time"
 )
 
-// failedMark begins what a service says that does not start.
-const failedMark = "Not started: "
+// How begins what a service says: one that serves, that serves with something
+// wrong, that ends, that does not start, and that served and failed.
+const (
+	serves     = "Serving"
+	servesBut  = serves + ", but "
+	ends       = "Stopping"
+	failedMark = "Not started: "
+	endedMark  = "Failed: "
+)
 
 // Self is what a running service tells its manager. A nil *Self is a process that
 // is no service; its methods do nothing.
@@ -22,19 +29,24 @@ const (
 	isReady event = iota
 	isStopping
 	hasFailed
+	hasEnded
 )
 
-// Ready says that the service serves; status is one line for whoever looks.
-func (s *Self) Ready(status string) {
-	if s != nil {
-		s.tell(isReady, status)
+// Ready says that the service serves. A warning is one line; empty if all is well.
+func (s *Self) Ready(warning string) {
+	switch {
+	case s == nil:
+	case warning == "":
+		s.tell(isReady, serves)
+	default:
+		s.tell(isReady, servesBut+warning)
 	}
 }
 
 // Stopping says that the service ends.
 func (s *Self) Stopping() {
 	if s != nil {
-		s.tell(isStopping, "Stopping")
+		s.tell(isStopping, ends)
 	}
 }
 
@@ -42,6 +54,13 @@ func (s *Self) Stopping() {
 func (s *Self) Failed(cause string) {
 	if s != nil {
 		s.tell(hasFailed, failedMark+cause)
+	}
+}
+
+// Ended says why a service has failed that had started.
+func (s *Self) Ended(cause string) {
+	if s != nil {
+		s.tell(hasEnded, endedMark+cause)
 	}
 }
 

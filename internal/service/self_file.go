@@ -18,12 +18,6 @@ const saidFile = "said"
 
 const maxSaid = 4 << 10 // bytes
 
-// The words of a service that serves, and of one that ends.
-const (
-	serves = "Serving"
-	ends   = "Stopping"
-)
-
 func saidPath(name string) (string, error) {
 	d, err := rundir.Service(name)
 	return filepath.Join(d.Run, saidFile), err
@@ -36,8 +30,8 @@ func say(name, words string) {
 	}
 }
 
-// unsay removes what an earlier start has said.
-func unsay(name string) {
+// removeSaid removes what an earlier start has said.
+func removeSaid(name string) {
 	if path, err := saidPath(name); err == nil {
 		_ = os.Remove(path)
 	}
@@ -62,12 +56,6 @@ func said(name string) string {
 // ears.
 func fileSelf(name string, also func(event, string)) *Self {
 	return &Self{tell: func(e event, status string) {
-		switch e {
-		case isReady:
-			status = serves
-		case isStopping:
-			status = ends
-		}
 		say(name, status)
 		if also != nil {
 			also(e, status)
@@ -81,5 +69,5 @@ func serving(st State) (ready bool, cause string) {
 	if cause, failed := strings.CutPrefix(st.Said, failedMark); failed {
 		return false, cause
 	}
-	return st.Phase == Running && st.Said == serves, ""
+	return st.Phase == Running && strings.HasPrefix(st.Said, serves), ""
 }

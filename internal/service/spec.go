@@ -41,7 +41,7 @@ func (s Spec) Check() error {
 		return err
 	}
 	for _, word := range append([]string{s.Path}, s.Args...) {
-		if word == "" || strings.ContainsAny(word, "\n\r\x00\"'\\%$;") && !windowsPath(word) || strings.ContainsAny(word, " \t") && !onWindows {
+		if word == "" || strings.ContainsAny(word, "\n\r\x00\"'\\%$;{}") && !windowsPath(word) || strings.ContainsAny(word, " \t") && !onWindows {
 			return errors.New("a path or a flag has characters that a service can not have; use letters, digits and / . _ - : = ,")
 		}
 	}
@@ -50,7 +50,7 @@ func (s Spec) Check() error {
 
 // windowsPath lets backslashes through where they are the way to write a path.
 func windowsPath(word string) bool {
-	return onWindows && !strings.ContainsAny(word, "\n\r\x00\"")
+	return onWindows && !strings.ContainsAny(word, "\n\r\x00\"{}")
 }
 
 // arguments are what the program is started with.

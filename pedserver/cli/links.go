@@ -11,6 +11,7 @@ import (
 
 	"openped/internal/admin"
 	"openped/internal/daemon"
+	"openped/internal/rundir"
 	"openped/pedserver"
 )
 
@@ -70,12 +71,23 @@ func ask(c *daemon.Call, path string, d time.Duration, out any) error {
 	return client.Post(c.Context(), path, appliance{c.Values.Text("name")}, out)
 }
 
-// start starts pedserver, or adds an appliance to one that runs peer-to-peer.
+// start starts pedserver, or adds an appliance to one that runs peer-to-peer: for
+// root that may be the service.
 func start(c *daemon.Call) error {
-	if !c.Values.Given("name") {
+	if !c.Values.Given("name") || c.Values.Bool("foreground") || c.Values.Bool("winservice") {
 		return c.Start()
 	}
-	err := ask(c, "/v1/add", askTime, new(struct{}))
+	dirs, err := c.Dirs, error(nil)
+	if rundir.Privileged() && dirs.Service == "" {
+		dirs, err = rundir.FindDaemon(name)
+	}
+	var client *admin.Client
+	if err == nil {
+		client, err = admin.NewClient(dirs, name, askTime)
+	}
+	if err == nil {
+		err = client.Post(c.Context(), "/v1/add", appliance{c.Values.Text("name")}, new(struct{}))
+	}
 	if errors.Is(err, admin.ErrNotRunning) {
 		return c.Start()
 	}

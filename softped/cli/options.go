@@ -134,7 +134,7 @@ func (o *options) defaults() error {
 		base = d.Data
 	} else if os.Geteuid() == 0 && os.Getenv(rundir.Env) == "" { // root's state folder is for logs
 		base = "/var/lib/openped"
-		if err := os.MkdirAll(base, 0o700); err != nil {
+		if err := rundir.MakeTop(base); err != nil {
 			return cmdline.Failed(err, "give -keys and -state")
 		}
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 
 	"openped/internal/cmdline"
+	"openped/internal/localsock"
 	"openped/internal/rundir"
 	"openped/internal/service"
 )
@@ -122,6 +124,9 @@ func installService(ctx context.Context, out io.Writer, name string, flags []str
 	if err != nil {
 		return err
 	}
+	if err := o.visible(); err != nil {
+		return err
+	}
 	s := service.Spec{Kind: Kind, Name: name, Args: flags, Controller: o.usb.controller}
 	if o.usb.vhci {
 		return &cmdline.UsageError{Msg: "-vhci is not for a service", Hint: "it is for tests: start softped as root"}
@@ -130,4 +135,27 @@ func installService(ctx context.Context, out io.Writer, name string, flags []str
 		s.Environment = ""
 	}
 	return service.InstallAndStart(ctx, out, s)
+}
+
+// visible refuses paths that are others to a service than to whoever types them, and
+// sockets that nobody would find.
+func (o *options) visible() error {
+	paths := append([]string{o.keys, o.state, o.logPath}, o.roots...)
+	for _, s := range []string{o.listen, o.control} {
+		if !localsock.IsPipe(s) {
+			paths = append(paths, s)
+		}
+	}
+	for _, p := range paths {
+		if p == "" {
+			continue
+		}
+		if !filepath.IsAbs(p) {
+			return &cmdline.UsageError{Msg: "a service has no current folder: " + cmdline.Printable(p), Hint: "give the whole path"}
+		}
+		if err := service.Visible(p); err != nil {
+			return &cmdline.UsageError{Msg: cmdline.Printable(err.Error()), Hint: "give another path, such as one in /var/lib/openped or /run/openped"}
+		}
+	}
+	return nil
 }

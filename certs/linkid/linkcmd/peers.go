@@ -9,6 +9,7 @@ import (
 	"openped/internal/cmdline"
 	"openped/internal/daemon"
 	"openped/internal/rc"
+	"openped/internal/rundir"
 )
 
 // Help are the texts of the commands that Peers returns.
@@ -50,6 +51,9 @@ func (p peers) register(c *daemon.Call) error {
 		}
 	}
 	c.Launched("")
+	if err := rundir.MakeTop(c.Dirs.Data); err != nil {
+		return failure(err)
+	}
 	peer, err := linkid.Register(c.ConfigPath, c.Dirs.Data, peer, v.Text("certificate"))
 	if err != nil {
 		return failure(err)

@@ -7,6 +7,7 @@ import (
 
 	"openped/certs/linkid"
 	"openped/internal/daemon"
+	"openped/internal/rundir"
 )
 
 // The settings that name a daemon's identity.
@@ -27,6 +28,9 @@ func regen(c *daemon.Call) error {
 		return failure(err)
 	}
 	c.Launched("")
+	if err := rundir.MakeTop(c.Dirs.Data); err != nil {
+		return failure(err)
+	}
 	dir := linkid.Dir(c.Dirs.Data)
 	cert, key, err := id.Save(dir, false)
 	if errors.Is(err, linkid.ErrExists) {
