@@ -10,6 +10,11 @@
 //	gen stage -version V -arch ARCH -bin DIR -md2man PROG -out DIR
 //	                                        everything, and a plan for each package
 //
+// and for scripts/packages-windows:
+//
+//	gen guid WORD…                          a GUID made from words
+//	gen stamp FILE.msi                      gives it the time of everything
+//
 // SOURCE_DATE_EPOCH is the time of everything. What it makes for Windows (-goos
 // windows) has that system's ends of lines.
 package main
@@ -27,7 +32,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: gen config|man|completion|notices|stage …; the comment on top of dist/gen/main.go says more")
+var errUsage = errors.New("usage: gen config|man|completion|notices|stage|guid|stamp …; the comment on top of dist/gen/main.go says more")
 
 func run(args []string) error {
 	if len(args) == 0 {
@@ -35,6 +40,7 @@ func run(args []string) error {
 	}
 	do, ok := map[string]func([]string) (string, error){
 		"config": configCommand, "man": manCommand, "completion": completionCommand, "notices": noticesCommand, "stage": stageCommand,
+		"guid": guidCommand, "stamp": stampCommand,
 	}[args[0]]
 	if !ok {
 		return errUsage
