@@ -92,8 +92,9 @@ cross: setup   ## what we ship must build for Linux and Windows, with and withou
 test-windows: setup   ## the programs for Windows, their services and their .msi, in Wine: three minutes
 	@scripts/test-windows
 
-packages:   ## .deb and .rpm for amd64 and arm64 in out/packages; ARCHS, FORMATS, VERSION, USB=0
+packages:   ## .deb, .rpm, .msi and .zip for amd64 and arm64 in out/packages; ARCHS, FORMATS, VERSION, USB=0
 	@scripts/packages
+	@scripts/packages-windows
 
 test-packages:   ## builds them twice, compares, looks into each, installs and removes them
 	@scripts/test-packages

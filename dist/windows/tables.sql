@@ -28,8 +28,8 @@ INSERT INTO `CustomAction` (`Action`, `Type`, `Source`, `Target`) VALUES ('Prepa
 INSERT INTO `InstallExecuteSequence` (`Action`, `Condition`, `Sequence`) VALUES ('PrepareServer', '$pedserver = 3', 5810)
 INSERT INTO `InstallExecuteSequence` (`Action`, `Condition`, `Sequence`) VALUES ('PrepareClient', '$pedclient = 3', 5811)
 -- pedclient starts as it did before an upgrade: with the computer (#2), if somebody
--- has said so. Type 34 is a program of Windows'; 64: its failure is none of ours.
-INSERT INTO `CustomAction` (`Action`, `Type`, `Source`, `Target`) VALUES ('ClientAtBoot', 3106, 'INSTALLDIR', '"[System64Folder]sc.exe" config pedclient start= auto')
+-- has said so. Type 34 is a program of Windows'; 64: its failure takes nothing back.
+INSERT INTO `CustomAction` (`Action`, `Type`, `Source`, `Target`) VALUES ('ClientAtBoot', 3170, 'INSTALLDIR', '"[System64Folder]sc.exe" config pedclient start= auto')
 INSERT INTO `CustomAction` (`Action`, `Type`, `Source`, `Target`) VALUES ('ClientAgain', 3154, 'pedclient.exe', '-service start')
 INSERT INTO `InstallExecuteSequence` (`Action`, `Condition`, `Sequence`) VALUES ('ClientAtBoot', '$pedclient = 3 AND CLIENTSTART = "#2"', 5820)
 INSERT INTO `InstallExecuteSequence` (`Action`, `Condition`, `Sequence`) VALUES ('ClientAgain', '$pedclient = 3 AND CLIENTSTART = "#2"', 5910)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 	"unsafe"
 
@@ -96,10 +94,8 @@ func Query(_ context.Context, name string) (State, error) {
 	}
 	if start, command, err := definition(s); err == nil {
 		st.AtBoot, st.Definition = start == mgr.StartAutomatic, command
+		st.Program = programOf(command)
 		words, _ := windows.DecomposeCommandLine(command)
-		if len(words) > 0 {
-			st.Program = strings.TrimSuffix(strings.ToLower(filepath.Base(words[0])), ".exe")
-		}
 		if i := slices.Index(words, "-configfile"); i >= 0 && i+1 < len(words) {
 			st.ConfigFile = words[i+1]
 		}

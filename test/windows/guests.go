@@ -13,19 +13,26 @@ import (
 )
 
 // guests runs the tests that start programs in the prefix, and others beside it.
-func guests(ctx context.Context, p *prefix.Prefix, work, only string) error {
-	programs, beside := filepath.Join(work, "programs"), filepath.Join(work, "beside")
+func guests(ctx context.Context, p *prefix.Prefix, work, only string, update bool) error {
+	programs, beside, packages := filepath.Join(work, "programs"), filepath.Join(work, "beside"), filepath.Join(work, "packages")
 	for dir, env := range map[string][]string{programs: windows(), beside: append(os.Environ(), "CGO_ENABLED=0")} {
 		if _, err := prefix.Output(ctx, env, goTool(), "build", "-trimpath", "-o", dir+"/", "openped/cmd/..."); err != nil {
 			return err
 		}
 	}
-	args := []string{"test", "-json", "-count=1", "-timeout=2m"}
+	if _, err := prefix.Output(ctx, append(os.Environ(), "OUT="+packages), "scripts/packages-windows"); err != nil {
+		return err
+	}
+	args := []string{"test", "-json", "-count=1", "-timeout=3m"}
 	if only != "" {
 		args = append(args, "-run="+only)
 	}
-	cmd := exec.CommandContext(ctx, goTool(), append(args, "openped/test/windows/guest")...)
-	cmd.Env = append(p.Env(), "OPENPED_WINE="+p.Wine, "OPENPED_WINE_PROGRAMS="+programs, "OPENPED_BIN="+beside)
+	args = append(args, "openped/test/windows/guest")
+	if update {
+		args = append(args, "-args", "-update")
+	}
+	cmd := exec.CommandContext(ctx, goTool(), args...)
+	cmd.Env = append(p.Env(), "OPENPED_WINE="+p.Wine, "OPENPED_WINE_PROGRAMS="+programs, "OPENPED_BIN="+beside, "OPENPED_WINE_PACKAGES="+packages)
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.StdoutPipe()

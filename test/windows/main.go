@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("windows", flag.ContinueOnError)
 	only := flags.String("run", "", "only tests that this matches, as in go test")
 	part := flags.String("part", "", "units or programs; without it both")
+	update := flags.Bool("update", false, "write the golden files of the packages anew")
 	limit := flags.Duration("limit", 10*time.Minute, "how long everything may take")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string) (err error) {
 		printLimits()
 	}
 	if *part != "units" && flags.NArg() == 0 {
-		err = errors.Join(err, guests(ctx, p, work, *only))
+		err = errors.Join(err, guests(ctx, p, work, *only, *update))
 	}
 	fmt.Printf("windows: %.0f s in all\n", time.Since(begun).Seconds())
 	return err

@@ -155,7 +155,7 @@ func (p *Prefix) End() {
 
 // Output runs a program and returns what it printed; an error has it too.
 func Output(ctx context.Context, env []string, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = env
