@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"openped/internal/secret"
+	"openped/internal/tty"
 )
 
 // maxLine is the longest line read from a script, in bytes.
@@ -28,7 +29,8 @@ type input struct {
 	out  io.Writer
 	echo bool // a script at the prompt: print what was read
 
-	fd  int            // the terminal's, when term is set
+	fd  int            // the terminal's, when tty is set
+	to  uintptr        // and where it is written to
 	tty *term.Terminal // nil for scripts
 }
 
@@ -37,7 +39,7 @@ func newInput(stdin io.Reader, stdout io.Writer, echo bool) *input {
 	inFile, ok1 := stdin.(*os.File)
 	outFile, ok2 := stdout.(*os.File)
 	if ok1 && ok2 && term.IsTerminal(int(inFile.Fd())) && term.IsTerminal(int(outFile.Fd())) {
-		in.fd = int(inFile.Fd())
+		in.fd, in.to = int(inFile.Fd()), outFile.Fd()
 		in.tty = in.newTerminal(nil)
 	}
 	return in
@@ -53,7 +55,7 @@ func (in *input) newTerminal(h term.History) *term.Terminal {
 	if h != nil {
 		t.History = h
 	}
-	if w, h, err := term.GetSize(in.fd); err == nil && w > 0 {
+	if w, h, err := term.GetSize(int(in.to)); err == nil && w > 0 {
 		_ = t.SetSize(w, h)
 	}
 	return t
@@ -170,14 +172,14 @@ func (in *input) secret(ctx context.Context, prompt string) (*secret.Buffer, err
 // raw puts the terminal into raw mode until restore is called: between lines
 // the terminal is an ordinary one, where Ctrl-C is a signal.
 func (in *input) raw() (restore func(), err error) {
-	old, err := term.MakeRaw(in.fd)
+	cooked, err := tty.Raw(uintptr(in.fd), in.to)
 	if err != nil {
 		return nil, err
 	}
 	in.src.raw = true
 	return func() {
 		in.src.raw = false
-		_ = term.Restore(in.fd, old)
+		cooked()
 	}, nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,4 +108,44 @@ func TestStartFails(t *testing.T) {
 func TestForeground(t *testing.T) {
 	var c *Child
 	c.Report(Report{Ready: true})
+}
+
+// TestLeavesItsFolder: the folder that somebody was in when he started the process
+// is his to remove.
+func TestLeavesItsFolder(t *testing.T) {
+	path, dir := filepath.Join(t.TempDir(), "pid"), filepath.Join(t.TempDir(), "here")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	self, err := filepath.Abs(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "launch", "stay", path)
+	cmd.Dir = dir
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if b, err := os.ReadFile(path); err == nil {
+			if _, err := fmt.Sscan(string(b), &pid); err == nil {
+				break
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatal("never started")
+		}
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Kill(); _ = p.Release() }()
+	if err := os.Remove(dir); err != nil {
+		t.Error(err)
+	}
+	if here, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid)); err == nil && strings.Contains(here, "here") {
+		t.Errorf("it is still in %s", here)
+	}
 }

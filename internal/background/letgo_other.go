@@ -4,8 +4,8 @@ package background
 
 import "os"
 
-// letGo closes the pipes to the parent.
-func letGo() {
+// closeOutput closes the pipes to the parent.
+func closeOutput() {
 	out, errs := os.Stdout, os.Stderr
 	if null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0); err == nil {
 		os.Stdout, os.Stderr = null, null

@@ -221,12 +221,32 @@ func forget(_ context.Context, name string)   { removeSaid(name) }
 // begins, and runs work until the manager wants it to end. It returns what work
 // returns. The error is ErrConsole in a process that the manager did not start.
 func Run(name string, work func(context.Context, *Self) error) error {
+	ignoreSessions()
 	h := &handler{name: name, work: work}
 	err := svc.Run(name, h)
 	if errors.Is(err, windows.ERROR_FAILED_SERVICE_CONTROLLER_CONNECT) {
 		return ErrConsole
 	}
 	return errors.Join(err, h.err)
+}
+
+// Events that consoles get, services' too.
+const (
+	logoffEvent   = 5 // somebody's session ends
+	shutdownEvent = 6 // of which the service manager tells
+)
+
+// ignoreSessions keeps the service when somebody logs off: Windows tells all
+// services of that, and Go would make it the signal that ends a program.
+func ignoreSessions() {
+	const handled = 1
+	add := windows.NewLazySystemDLL("kernel32.dll").NewProc("SetConsoleCtrlHandler")
+	_, _, _ = add.Call(windows.NewCallback(func(event uint32) uintptr {
+		if event == logoffEvent || event == shutdownEvent {
+			return handled // before the handlers that were there
+		}
+		return 0
+	}), 1)
 }
 
 // endTime bounds the end of a service; its own bounds are shorter.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"openped/internal/tty"
 	"openped/softped"
 )
 
@@ -63,11 +64,15 @@ func (t *TTY) Run(ctx context.Context) error {
 	if !term.IsTerminal(fd) {
 		return ErrNoTerminal
 	}
-	old, err := term.MakeRaw(fd)
+	var out uintptr // nothing
+	if f, ok := t.Out.(interface{ Fd() uintptr }); ok {
+		out = f.Fd()
+	}
+	restore, err := tty.Raw(t.In.Fd(), out)
 	if err != nil {
 		return err
 	}
-	defer term.Restore(fd, old)
+	defer restore()
 	fmt.Fprint(t.Out, enter)
 	defer fmt.Fprint(t.Out, leave)
 	t.draw()

@@ -10,12 +10,14 @@ type limit struct {
 const (
 	noSymlinks = "Wine makes no symbolic links, and says that it has"
 	noUnix     = "Wine has no sockets in the file system"
+	noACL      = "Wine keeps no access lists of files"
 	noFIFO     = "Windows has no named pipes in the file system"
 )
 
 // limits is what Wine cannot do, and what there is not on Windows.
 var limits = []limit{
 	{"hsm/virtual", "TestLinks", noSymlinks},
+	{"internal/atomicfile", "TestPrivate", noACL},
 	{"internal/atomicfile", "TestResolve", noSymlinks},
 	{"internal/conffile", "TestEditKeeps", noSymlinks},
 	{"internal/conffile", "TestNoFile", noUnix},
