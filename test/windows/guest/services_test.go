@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,8 +64,10 @@ func TestServerService(t *testing.T) {
 
 	ped := softped(t, win, "pipe:guest-ped", "")
 	must(t, lab.Poll(20*time.Second, "pedserver to have the PED", func() error {
-		_, err := os.Stat(host(data + `\pedserver\run\said`))
-		return err
+		if out, err := win.Run("pedserver", "-mode", "show"); err != nil || !strings.Contains(out, "Ped2 Connection Status:   Connected") {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+		return nil
 	}))
 	origin, hsm := linux.Path("origin"), linux.Path("hsm1")
 	says(t, linux, 0, "", "pedclient", "-mode", "createhsm", "-hsm", hsm, "-serial", "7000001", "-origin", origin)

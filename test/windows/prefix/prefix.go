@@ -51,7 +51,7 @@ type Prefix struct {
 	Wine string // the program that runs programs
 
 	temp   string // in memory, or ""
-	server *exec.Cmd
+	server string
 }
 
 // New makes one in a folder that is not there yet.
@@ -67,12 +67,10 @@ func New(ctx context.Context, dir string) (*Prefix, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	p := &Prefix{Dir: dir, Wine: wine}
+	p := &Prefix{Dir: dir, Wine: wine, server: server}
 	// Without a server that stays, services are gone a moment after the last
-	// program has ended. It is a child, so that its end can be waited for.
-	p.server = exec.Command(server, "-f", "-p")
-	p.server.Env = p.Env()
-	if err := p.server.Start(); err != nil {
+	// program has ended. It goes into the background when it takes programs.
+	if _, err := Output(ctx, p.Env(), server, "-p"); err != nil {
 		return nil, err
 	}
 	// The first program makes the prefix. One that makes it as its own job would do
@@ -134,22 +132,17 @@ func (p *Prefix) quickTemp() error {
 
 // End ends every process of the prefix, and of no other.
 func (p *Prefix) End() {
-	if p == nil || p.server.Process == nil {
-		return
-	}
-	kill := exec.Command(p.server.Path, "-k")
-	kill.Env = p.Env()
-	_ = kill.Run()
-	ended := make(chan struct{})
-	go func() { _ = p.server.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(10 * time.Second):
-		_ = p.server.Process.Kill()
-		<-ended
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	_, _ = Output(ctx, p.Env(), p.server, "-k")
+	_, _ = Output(ctx, p.Env(), p.server, "-w") // until it is gone
 	if p.temp != "" {
 		_ = os.RemoveAll(p.temp)
+	}
+	// Debian's has its sockets in a folder whose name it writes down, and leaves it.
+	b, err := os.ReadFile(filepath.Join(p.Dir, "wineserver"))
+	if name := strings.TrimSpace(string(b)); err == nil && strings.HasPrefix(name, "wine-") && filepath.Base(name) == name {
+		_ = os.RemoveAll(filepath.Join("/tmp", name))
 	}
 }
 
