@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,45 +13,47 @@ import (
 // that hangs or is ill.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		beats, hang, ill := 0, make(chan struct{}), false
-		block := false
-		s := &Self{within: 20 * time.Second, beat: func() { beats++ }}
+		var beats atomic.Int32
+		var ill, block atomic.Bool
+		hang := make(chan struct{})
+		s := &Self{within: 20 * time.Second, beat: func() { beats.Add(1) }}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			s.Watch(ctx, func() error {
-				if block {
+				if block.Load() {
 					<-hang
 				}
-				if ill {
+				if ill.Load() {
 					return errors.New("ill")
 				}
 				return nil
 			})
 		}()
 		time.Sleep(time.Minute + time.Second)
-		if beats < 12 {
-			t.Errorf("%d beats in a minute of which each 20 s need one", beats)
+		if n := beats.Load(); n < 12 {
+			t.Errorf("%d beats in a minute of which each 20 s need one", n)
 		}
-		ill = true
+		ill.Store(true)
 		time.Sleep(6 * time.Second)
-		was := beats
+		was := beats.Load()
 		time.Sleep(time.Minute)
-		if beats != was {
+		if beats.Load() != was {
 			t.Error("a service that is ill looks well")
 		}
-		ill, block = false, true
+		ill.Store(false)
+		block.Store(true)
 		time.Sleep(6 * time.Second)
-		was = beats
+		was = beats.Load()
 		time.Sleep(time.Minute)
-		if beats != was {
+		if beats.Load() != was {
 			t.Error("a service that hangs looks well")
 		}
-		block = false
+		block.Store(false)
 		close(hang)
 		time.Sleep(6 * time.Second)
-		if beats == was {
+		if beats.Load() == was {
 			t.Error("a service that is well again looks as if it hung")
 		}
 		cancel()
