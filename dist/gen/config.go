@@ -17,6 +17,7 @@ var daemons = map[string]*daemon.Program{"pedserver": pedserver.Program, "pedcli
 func configCommand(args []string) (string, error) {
 	set := flag.NewFlagSet("config", flag.ContinueOnError)
 	goos := set.String("goos", "linux", "the system that the file is for")
+	sample := set.String("sample", "", "where this file stands; then it is the one that is put where the program looks")
 	if err := set.Parse(args); err != nil {
 		return "", err
 	}
@@ -24,7 +25,14 @@ func configCommand(args []string) (string, error) {
 	if p == nil || set.NArg() != 1 {
 		return "", errUsage
 	}
-	return endings(defaultConfig(p), *goos), nil
+	text := defaultConfig(p)
+	if *sample != "" {
+		text = firstConfig(p, *sample)
+	}
+	if *goos == "windows" { // which has no man
+		text = strings.Replace(text, "The manual is\n# "+p.Name+"(8).", "The manual is\n# docs\\"+p.Name+".md beside the program.", 1)
+	}
+	return endings(text, *goos), nil
 }
 
 // endings gives the lines the ends that the system's editors want.

@@ -2,7 +2,9 @@
 // default configuration, man pages, shell completions, licence notices, and the
 // plans that nfpm follows. scripts/packages runs it:
 //
-//	gen config PROG                         the default configuration file
+//	gen config [-goos OS] [-sample PATH] PROG
+//	                                        the default configuration file, or the
+//	                                        first one, which names that
 //	gen man -md2man PROG PAGE.md            docs/cli/PAGE.md as a page of the manual
 //	gen completion bash|zsh|fish PROG       the shell's completion
 //	gen notices [-goos OS] [-goarch ARCH] [-usb] PROG…

@@ -16,3 +16,18 @@ func TestProgramOf(t *testing.T) {
 		}
 	}
 }
+
+func TestQuoted(t *testing.T) {
+	for command, want := range map[string]string{
+		`C:\Program Files\x\p.exe -mode start`:   `"C:\Program Files\x\p.exe" -mode start`,
+		`C:\Program Files\x\p.EXE`:               `"C:\Program Files\x\p.EXE"`,
+		`"C:\Program Files\x\p.exe" -mode start`: `"C:\Program Files\x\p.exe" -mode start`,
+		`C:\x\p.exe -configfile C:\a b`:          `C:\x\p.exe -configfile C:\a b`,
+		`C:\some program`:                        `C:\some program`,
+		``:                                       ``,
+	} {
+		if got := quoted(command); got != want {
+			t.Errorf("%s: %s", command, got)
+		}
+	}
+}

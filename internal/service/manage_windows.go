@@ -195,6 +195,20 @@ const (
 	forgetAfter = time.Minute
 )
 
+// quote gives the service's command the quotation marks that an installer left out.
+func quote(w *mgr.Service) error {
+	_, command, err := definition(w)
+	if err != nil || quoted(command) == command {
+		return err
+	}
+	wide, err := windows.UTF16PtrFromString(quoted(command))
+	if err != nil {
+		return err
+	}
+	return windows.ChangeServiceConfig(w.Handle, windows.SERVICE_NO_CHANGE, windows.SERVICE_NO_CHANGE, windows.SERVICE_NO_CHANGE,
+		wide, nil, nil, nil, nil, nil, nil)
+}
+
 // finish has a service that ends with an error started again as one that crashes
 // is, whoever has made it.
 func finish(_ context.Context, s Spec) error {
@@ -203,6 +217,9 @@ func finish(_ context.Context, s Spec) error {
 		return err
 	}
 	defer w.Close()
+	if err := quote(w); err != nil {
+		return fmt.Errorf("its command: %w", err)
+	}
 	again := mgr.RecoveryAction{Type: mgr.ServiceRestart, Delay: retryAfter}
 	actions := append(slices.Repeat([]mgr.RecoveryAction{again}, retries), mgr.RecoveryAction{Type: mgr.NoAction})
 	if err := w.SetRecoveryActions(actions, uint32(forgetAfter.Seconds())); err != nil {

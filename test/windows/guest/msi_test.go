@@ -113,6 +113,7 @@ func TestMSI(t *testing.T) {
 	says(t, s, 0, "0x2", "reg", "query", services+"pedserver", "/v", "Start")
 	says(t, s, 0, "0x3", "reg", "query", services+"pedclient", "/v", "Start")
 	says(t, s, 0, `NT SERVICE\pedserver`, "reg", "query", services+"pedserver", "/v", "ObjectName")
+	says(t, s, 0, `"`+byMSI+`\pedserver.exe" -mode start -winservice`, "reg", "query", services+"pedserver", "/v", "ImagePath")
 	says(t, s, 0, byMSI, "reg", "query", environment, "/v", "PATH")
 	says(t, s, 0, "EventCreate.exe", "reg", "query", eventSource+"pedclient")
 	says(t, s, 0, "Service:                  pedserver", "pedserver", "-mode", "show")
