@@ -7,11 +7,12 @@ UPDATE `Component` SET `Attributes` = 400 WHERE `Component` = 'serverconf'
 UPDATE `Component` SET `Attributes` = 400 WHERE `Component` = 'clientconf'
 -- Strings in which variables count (REG_EXPAND_SZ).
 UPDATE `Registry` SET `Value` = '#%%SystemRoot%\System32\EventCreate.exe' WHERE `Name` = 'EventMessageFile'
--- Features are not advertised (8), and the common one cannot be left out (16).
+-- The registry is that of 64 bits (16), of which a value is read as it is (2).
+UPDATE `RegLocator` SET `Type` = 18
+-- Features are not advertised.
 UPDATE `Feature` SET `Attributes` = 8
-UPDATE `Feature` SET `Attributes` = 24 WHERE `Feature` = 'Common'
 -- What a person without rights may hand to the installer, which has them.
-UPDATE `Property` SET `Value` = 'CLIENTSTART;FIREWALL;WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED' WHERE `Property` = 'SecureCustomProperties'
+UPDATE `Property` SET `Value` = 'CLIENTSTART;FIREWALL;INSTALLDIR;WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED' WHERE `Property` = 'SecureCustomProperties'
 INSERT INTO `LaunchCondition` (`Condition`, `Description`) VALUES ('Installed OR VersionNT >= 603', 'Open Remote PED needs Windows 10 or Windows Server 2016, or a later one.')
 -- The programs' folder on the PATH of all users.
 CREATE TABLE `Environment` (`Environment` CHAR(72) NOT NULL, `Name` CHAR(255) NOT NULL LOCALIZABLE, `Value` CHAR(255) LOCALIZABLE, `Component_` CHAR(72) NOT NULL PRIMARY KEY `Environment`)

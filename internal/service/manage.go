@@ -80,7 +80,13 @@ func Prepare(ctx context.Context, s Spec) error {
 	if _, _, err := installed(ctx, s.Program, s.Name); err != nil {
 		return err
 	}
-	err := prepare(ctx, s)
+	exe, err := own()
+	if err == nil {
+		err = reachable(exe)
+	}
+	if err == nil {
+		err = prepare(ctx, s)
+	}
 	if err == nil {
 		err = finish(ctx, s)
 	}

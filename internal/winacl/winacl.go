@@ -31,6 +31,9 @@ const (
 	// is there, and to change who may: FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY,
 	// FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER, GENERIC_ALL, GENERIC_WRITE.
 	Change = 0x2 | 0x4 | 0x40 | 0x10000 | 0x40000 | 0x80000 | 0x10000000 | 0x40000000
+	// Replace are those of Change with which somebody takes away what is in a folder
+	// above and puts something else there; everybody may make folders in C:\.
+	Replace = Change &^ (0x2 | 0x4)
 	// Look are those, and the rights to read: FILE_READ_DATA, GENERIC_READ.
 	Look = Change | 0x1 | 0x80000000
 )

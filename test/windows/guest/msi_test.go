@@ -160,3 +160,29 @@ func TestMSI(t *testing.T) {
 		t.Error("the configuration is gone")
 	}
 }
+
+// TestFeatures: what was chosen is installed, where it was said, and nothing else.
+func TestFeatures(t *testing.T) {
+	const folder = `C:\PED`
+	msi := packageFile("amd64", ".msi")
+	s := desk(t, folder)
+	says(t, s, 0, "", "reg", "add", eventSource+"somebody", "/f")
+	install(t, s, "/i", guest(msi), "ADDLOCAL=SoftPED", "INSTALLDIR="+folder)
+	for name, there := range map[string]bool{"softped.exe": true, "NOTICES.txt": true, "pedserver.exe": false, "pedclient.exe": false, "hsmcm.exe": false, "libusb-1.0.dll": false} {
+		if lab.Exists(host(folder+`\`+name)) != there {
+			t.Errorf("%s: it is there: %v", name, !there)
+		}
+	}
+	for _, name := range []string{"pedserver", "pedclient"} {
+		if out, err := s.Run("reg", "query", services+name); err == nil {
+			t.Errorf("a service that nobody has chosen: %s", out)
+		}
+	}
+	if left := files(data); left != nil {
+		t.Errorf("configuration of nothing: %q", left)
+	}
+	install(t, s, "/x", guest(msi))
+	if left := files(folder); left != nil {
+		t.Errorf("left behind: %q", left)
+	}
+}

@@ -57,6 +57,9 @@ func TestServerService(t *testing.T) {
 	says(t, win, 0, "Port = "+port, "pedserver", "-mode", "config", "-instance", "pedserver", "-set", "-port", port, "-ip", "127.0.0.1", "-peddevice", "pipe:guest-ped")
 	says(t, win, 3, "not installed", "pedserver", "-service", "status")
 	says(t, win, 3, "not installed", "pedserver", "-service", "prepare")
+	must(t, os.Chmod(host(installed), 0o777)) // Wine makes an access list of it
+	says(t, win, 2, "can be changed by", "pedserver", "-service", "install")
+	must(t, os.Chmod(host(installed), 0o755))
 	says(t, win, 0, "Service pedserver started", "pedserver", "-service", "install")
 	says(t, win, 0, "Service pedserver prepared", "pedserver", "-service", "prepare")
 	t.Cleanup(func() { _, _ = win.Run("pedserver", "-service", "uninstall") })
