@@ -11,12 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noFollow has a file opened under its own name only.
-const noFollow = unix.O_NOFOLLOW
-
-// openFile opens a file that others may rename and remove meanwhile.
+// openFile opens a file that others may rename and remove meanwhile, under its own
+// name only. It does not wait for the other end of what is a pipe.
 func openFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
-	return os.OpenFile(path, flag, perm)
+	return os.OpenFile(path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, perm)
+}
+
+// MkdirAll makes a folder and those above it as os.MkdirAll does, below another
+// user's folder as that user (AsOwner).
+func MkdirAll(dir string, perm fs.FileMode) error {
+	return AsOwner(dir, func() error { return os.MkdirAll(dir, perm) })
+}
+
+// createTemp makes a new file that is the owner's alone for now.
+func createTemp(dir, pattern string, _ fs.FileMode) (*os.File, error) {
+	return os.CreateTemp(dir, pattern+"*"+tempSuffix)
 }
 
 // busy reports an error that passes by itself: there is none here.
@@ -71,7 +80,10 @@ func syncDir(dir string) error {
 }
 
 // links returns how many names a file has.
-func links(_ string, st fs.FileInfo) int {
+func links(_ string, st fs.FileInfo) int { return linksOf(nil, st) }
+
+// linksOf is links for an open file.
+func linksOf(_ *os.File, st fs.FileInfo) int {
 	if s, ok := st.Sys().(*syscall.Stat_t); ok {
 		return int(s.Nlink)
 	}

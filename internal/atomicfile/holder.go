@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -14,6 +15,14 @@ import (
 // pid is 0 if that is not known for certain. It creates nothing and is in
 // nobody's way: a Lock at the same moment succeeds.
 func Holder(path string) (pid int, held bool, err error) {
+	err = AsOwner(filepath.Dir(path), func() error {
+		pid, held, err = look(path)
+		return err
+	})
+	return pid, held, err
+}
+
+func look(path string) (pid int, held bool, err error) {
 	f, err := openFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil

@@ -127,9 +127,6 @@ func prepare(_ context.Context, s Spec) error {
 // takeBack removes what a failed installation has left.
 func takeBack(m service.Service, _ Spec) { _ = m.Uninstall() }
 
-// reachable has nothing to say.
-func reachable(string) error { return nil }
-
 // Visible has nothing to say: a service sees what its account may read.
 func Visible(string) error { return nil }
 
