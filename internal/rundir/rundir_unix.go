@@ -163,12 +163,22 @@ func (d Dirs) checkServer(user string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsafe, err)
 	}
-	if uid == 0 || uid == os.Geteuid() {
-		return nil
-	}
 	dir, err := filepath.Abs(d.Run)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return err
+	}
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if o := owner(fi); o != uid && (o != 0 || d.Service != "") {
+		return foreign(uid, dir, o)
+	}
+	if uid == 0 || uid == os.Geteuid() {
+		return nil
 	}
 	for first := true; err == nil; first = false {
 		fi, e := os.Stat(dir)
@@ -177,7 +187,7 @@ func (d Dirs) checkServer(user string) error {
 		}
 		switch o := owner(fi); {
 		case first && o != uid && o != 0, o != uid && o != 0 && o != os.Geteuid():
-			return fmt.Errorf("%w: the program there is user %d's, and %s belongs to user %d", ErrUnsafe, uid, dir, o)
+			return foreign(uid, dir, o)
 		}
 		if e := checkMode(dir, fi); e != nil {
 			return fmt.Errorf("%w: the program there is user %d's, and others can write to %s", ErrUnsafe, uid, dir)
@@ -189,4 +199,8 @@ func (d Dirs) checkServer(user string) error {
 		dir = up
 	}
 	return err
+}
+
+func foreign(uid int, dir string, owner int) error {
+	return fmt.Errorf("%w: the program there is user %d's, and %s belongs to user %d", ErrUnsafe, uid, dir, owner)
 }
