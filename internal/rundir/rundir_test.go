@@ -167,6 +167,35 @@ func TestCheckServer(t *testing.T) {
 	}
 }
 
+// TestRootIsNoService: root is not the daemon of a service that another user is, who
+// could have its log written anywhere.
+func TestRootIsNoService(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give folders to others")
+	}
+	for i := range 3 {
+		top := t.TempDir()
+		dirs := []string{filepath.Join(top, "log"), filepath.Join(top, "data"), filepath.Join(top, "other")}
+		for j, dir := range dirs {
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if i == j {
+				if err := os.Chown(dir, 12345, 12345); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		d := Dirs{Run: filepath.Join(top, "run"), State: dirs[0], Data: dirs[1], Service: "x"}
+		if err := d.Make(); (err == nil) != (i == 2) {
+			t.Errorf("%d: %v", i, err)
+		}
+		if d.Service = ""; d.Make() != nil {
+			t.Error("a daemon of root's own")
+		}
+	}
+}
+
 func TestSocketTooLong(t *testing.T) {
 	if _, err := (Dirs{Run: "/" + strings.Repeat("a", 120)}).Socket("s"); err == nil {
 		t.Error("a socket path that can not be bound was accepted")

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"openped/internal/atomicfile"
 )
 
 // Privileged reports whether this user may manage services.
@@ -147,11 +149,23 @@ func mkdirAll(dir string, perm os.FileMode) error {
 	if err := MakeTop(dir); err != nil {
 		return err
 	}
-	return os.MkdirAll(dir, perm)
+	return atomicfile.MkdirAll(dir, perm)
 }
 
-// protect has nothing to do: the service manager makes a service's folders.
-func (d Dirs) protect() error { return nil }
+// protect refuses to have root be a service that another user is: as a daemon it would
+// write its log, and more, where that user's links lead. The folders themselves are
+// the service manager's to make.
+func (d Dirs) protect() error {
+	if d.Service == "" || os.Geteuid() != 0 {
+		return nil
+	}
+	for _, dir := range []string{d.State, d.Data} {
+		if fi, err := os.Lstat(dir); err == nil && owner(fi) != 0 {
+			return fmt.Errorf("the service %s is user %d, to whom %s belongs, and not root; have the service manager start it", d.Service, owner(fi), dir)
+		}
+	}
+	return nil
+}
 
 func ownsFolder(dir, user string) bool {
 	fi, err := os.Stat(dir)
