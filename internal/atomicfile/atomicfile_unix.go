@@ -79,6 +79,19 @@ func syncDir(dir string) error {
 	return nil
 }
 
+// ownerOf returns whose a file is, or -1.
+func ownerOf(f *os.File) int {
+	fi, err := f.Stat()
+	if err != nil {
+		return -1
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return -1
+	}
+	return int(st.Uid)
+}
+
 // links returns how many names a file has.
 func links(_ string, st fs.FileInfo) int { return linksOf(nil, st) }
 

@@ -65,7 +65,7 @@ func lock(path string) (unlock func(), err error) {
 		if err := tryLock(f); err != nil {
 			// Who only looks for a holder is in the way for a moment.
 			looked := errors.Is(err, ErrLocked) && tryShared(f) == nil
-			pid := holder(f)
+			pid := signatureOf(f).holder()
 			f.Close()
 			switch {
 			case looked:

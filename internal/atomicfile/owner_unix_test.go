@@ -4,6 +4,7 @@ package atomicfile
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -162,6 +163,32 @@ func TestForeignLinks(t *testing.T) {
 		t.Error(err)
 	}
 	owned(t, service, filepath.Join(home, "key"))
+}
+
+// TestHolderOfAnotherUser plays a service's user who writes another's process into the lock
+// that root looks at, to have root end it.
+//
+// Without the comparison of users in holder it is believed.
+func TestHolderOfAnotherUser(t *testing.T) {
+	home, _ := home(t)
+	start, _, err := process(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock := filepath.Join(home, "x.lock")
+	unlock, err := Lock(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	for _, text := range []string{fmt.Sprintf("%d %s\n", os.Getpid(), start), fmt.Sprintf("%d\n", os.Getpid())} {
+		if err := os.WriteFile(lock, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if pid, held, err := Holder(lock); pid != 0 || !held || err != nil {
+			t.Errorf("%q: %d %v %v", text, pid, held, err)
+		}
+	}
 }
 
 // TestLockHasOneName: a lock is written to; a file by another name is not.
