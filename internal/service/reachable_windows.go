@@ -3,17 +3,25 @@ package service
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/windows"
 
 	"openped/internal/winacl"
 )
 
-// reachable refuses a program that others than administrators could put another one
-// in place of, or a library beside.
+// reachable refuses a program that others than administrators and the one who installs
+// it could put another one in place of, or a library beside. In the folders of users
+// his own programs, which need not be elevated, could; the service sees nothing there.
 func reachable(exe string) error {
-	trusted := []string{winacl.System, winacl.Administrators}
-	if me, err := winacl.User(); err == nil && !winacl.Split() {
-		trusted = append(trusted, me) // never without an administrator's rights
+	if users, err := windows.KnownFolderPath(windows.FOLDERID_UserProfiles, windows.KF_FLAG_DEFAULT); err == nil && below(exe, users) {
+		return fmt.Errorf(`a service sees nothing in %s, where %s is: %s`, users, exe, elsewhere)
 	}
+	me, err := winacl.User()
+	if err != nil {
+		return err
+	}
+	trusted := []string{me, winacl.System, winacl.Administrators}
 	rights := uint32(winacl.Change)
 	for p := exe; ; p = filepath.Dir(p) {
 		owner, entries, err := winacl.Of(p)
@@ -25,7 +33,7 @@ func reachable(exe string) error {
 			who = owner
 		}
 		if who != "" {
-			return fmt.Errorf(`%s can be changed by others than administrators (%s): copy %s to a folder in C:\Program Files first`, p, who, exe)
+			return fmt.Errorf("%s can be changed by others than administrators (%s): %s", p, who, elsewhere)
 		}
 		switch up := filepath.Dir(p); {
 		case up == p:
@@ -34,4 +42,11 @@ func reachable(exe string) error {
 			rights &^= winacl.Add
 		}
 	}
+}
+
+const elsewhere = `copy the program to a folder in C:\Program Files first`
+
+func below(path, folder string) bool {
+	folder = strings.TrimRight(folder, `\`) + `\`
+	return len(path) > len(folder) && strings.EqualFold(path[:len(folder)], folder)
 }

@@ -25,6 +25,13 @@ func TestReachable(t *testing.T) {
 	if reachable(filepath.Join(system, "no-such-program.exe")) == nil {
 		t.Error("a program that is not there was taken")
 	}
+	own := filepath.Join(t.TempDir(), "pedx.exe")
+	if err := os.WriteFile(own, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if users, _ := windows.KnownFolderPath(windows.FOLDERID_UserProfiles, windows.KF_FLAG_DEFAULT); below(own, users) && reachable(own) == nil {
+		t.Error("a program in a user's folder was taken")
+	}
 	if !windows.GetCurrentProcessToken().IsElevated() {
 		if os.Getenv("CI") != "" {
 			t.Fatal("run this as an administrator")

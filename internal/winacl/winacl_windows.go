@@ -28,15 +28,6 @@ func Owner() (string, error) {
 	return User()
 }
 
-// Split reports whether this process's user has programs too that are not elevated, as
-// under User Account Control: what they may change is not administrators' alone.
-func Split() bool {
-	const full = 2 // TokenElevationTypeFull
-	var kind, n uint32
-	err := windows.GetTokenInformation(windows.GetCurrentProcessToken(), windows.TokenElevationType, (*byte)(unsafe.Pointer(&kind)), uint32(unsafe.Sizeof(kind)), &n)
-	return err != nil || kind == full
-}
-
 // OwnerOf returns the SID of the owner of an open object, such as a pipe.
 func OwnerOf(h windows.Handle) (string, error) {
 	sd, err := windows.GetSecurityInfo(h, windows.SE_KERNEL_OBJECT, windows.OWNER_SECURITY_INFORMATION)
