@@ -60,6 +60,9 @@ func DialSocket(path, instance string) (Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := rundir.CheckSocket(path); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), dialTime)
 	defer cancel()

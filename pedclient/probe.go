@@ -127,7 +127,7 @@ func exitError(err error) error {
 
 // Show prints the result.
 func (r ProbeResult) Show(w io.Writer) {
-	p := func(name, value string) { fmt.Fprintf(w, "  %-24s %s\n", name+":", value) }
+	p := func(name, value string) { fmt.Fprintf(w, "  %-24s %s\n", name+":", cmdline.Printable(value)) }
 	fmt.Fprintf(w, "Test of %s:\n", cmdline.Printable(Target{Host: r.Host, Port: r.Port}.String()))
 	took := map[string]string{}
 	var all int64
@@ -142,12 +142,12 @@ func (r ProbeResult) Show(w io.Writer) {
 		p("Connection", r.Address+took["connect"])
 	}
 	if r.PEDServer != "" {
-		p("TLS", "registered PEDserver "+cmdline.Printable(r.PEDServer)+took["tls"])
+		p("TLS", "registered PEDserver "+r.PEDServer+took["tls"])
 	} else if r.Address != "" && !r.TLS {
 		p("TLS", "no")
 	}
 	if r.LinkVersion > 0 {
-		p("PEDserver Software", cmdline.Printable(r.Software)+took["hello"])
+		p("PEDserver Software", r.Software+took["hello"])
 		p("Link Version", fmt.Sprint(r.LinkVersion))
 	}
 	if r.PED != nil {
@@ -169,7 +169,7 @@ func (s PEDSeen) show(p func(name, value string), took string) {
 		if v == "" {
 			return "(not known)"
 		}
-		return cmdline.Printable(v)
+		return v
 	}
 	serial := orNone(s.Serial)
 	if s.Software {

@@ -14,7 +14,6 @@ import (
 // the vendor does not have are only there when they say something: why there is
 // no PED, that the PED is software or in another mode, who is connected.
 func (st Status) Show(w io.Writer) {
-	// Root may ask the pedserver of any user, which can say whatever it likes.
 	p := func(format string, args ...any) { fmt.Fprintln(w, cmdline.Printable(fmt.Sprintf(format, args...))) }
 	firmware := "Not Available"
 	if st.PED.Connected {
@@ -107,8 +106,11 @@ func (st Status) Show(w io.Writer) {
 }
 
 // Show prints the lines about the PED.
+//
+// Root may ask the pedserver of any user, which can say whatever it likes: nothing of
+// it steers the terminal.
 func (st PEDStatus) Show(w io.Writer) {
-	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	p := func(format string, args ...any) { fmt.Fprintln(w, cmdline.Printable(fmt.Sprintf(format, args...))) }
 	connection, rpks := "Disconnected", "(none)"
 	if st.Connected {
 		connection = "Connected"

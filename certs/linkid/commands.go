@@ -186,17 +186,19 @@ func sweep(f *conffile.File, dir string) error {
 			named = append(named, filepath.Clean(path))
 		}
 	}
-	files, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, f := range files {
-		path := filepath.Join(dir, f.Name())
-		if filepath.Ext(path) == ".pem" && !slices.Contains(named, path) {
-			if err := os.Remove(path); err != nil {
-				return err
+	return atomicfile.AsOwner(dir, func() error {
+		files, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, f := range files {
+			path := filepath.Join(dir, f.Name())
+			if filepath.Ext(path) == ".pem" && !slices.Contains(named, path) {
+				if err := os.Remove(path); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

@@ -54,26 +54,34 @@ func (i *Identity) save(dir string, replace bool, write writeFunc) (certPath, ke
 	if err := atomicfile.MkdirAll(dir, 0o700); err != nil {
 		return "", "", err
 	}
+	if err := atomicfile.AsOwner(dir, func() error { return i.saveAs(dir, certPath, keyPath, replace, write) }); err != nil {
+		return "", "", err
+	}
+	i.CertPath, i.KeyPath = certPath, keyPath
+	return certPath, keyPath, nil
+}
+
+func (i *Identity) saveAs(dir, certPath, keyPath string, replace bool, write writeFunc) error {
 	unlock, err := atomicfile.LockWait(filepath.Join(dir, ".lock"), lockWait)
 	if err != nil {
-		return "", "", err
+		return err
 	}
 	defer unlock()
 	for _, path := range []string{certPath, keyPath} {
 		if _, err := os.Lstat(path); !replace && !errors.Is(err, fs.ErrNotExist) {
-			return "", "", fmt.Errorf("%s: %w", path, ErrExists)
+			return fmt.Errorf("%s: %w", path, ErrExists)
 		}
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(i.key)
 	if err != nil {
-		return "", "", fmt.Errorf("TLS identity: %w", err)
+		return fmt.Errorf("TLS identity: %w", err)
 	}
 	key := pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: der})
 	clear(der)
 	defer clear(key)
 	cert := encodeCert(i.Cert)
 	if err := finish(certPath, keyPath, write); err != nil {
-		return "", "", err
+		return err
 	}
 	for _, f := range []struct {
 		path string
@@ -81,12 +89,11 @@ func (i *Identity) save(dir string, replace bool, write writeFunc) (certPath, ke
 		perm fs.FileMode
 	}{{certPath + newSuffix, cert, 0o644}, {keyPath, key, 0o600}, {certPath, cert, 0o644}} {
 		if err := write(f.path, f.data, f.perm); err != nil {
-			return "", "", err
+			return err
 		}
 	}
 	_ = os.Remove(certPath + newSuffix) // Load does not look at it any more
-	i.CertPath, i.KeyPath = certPath, keyPath
-	return certPath, keyPath, nil
+	return nil
 }
 
 // finish puts a certificate in place that a crash left beside its key. Without
@@ -101,7 +108,15 @@ func finish(certPath, keyPath string, write writeFunc) error {
 
 // Load reads an identity. Where a crash came between the key and the certificate
 // the new certificate is taken from beside the old one.
-func Load(certPath, keyPath string) (*Identity, error) {
+func Load(certPath, keyPath string) (id *Identity, err error) {
+	err = atomicfile.AsOwner(filepath.Dir(keyPath), func() error {
+		id, err = load(certPath, keyPath)
+		return err
+	})
+	return id, err
+}
+
+func load(certPath, keyPath string) (*Identity, error) {
 	key, err := loadKey(keyPath)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"openped/internal/atomicfile"
 	"openped/internal/conffile"
 )
 
@@ -152,8 +153,11 @@ func (e *entry) read(f *conffile.File) (err error) {
 	if !filepath.IsAbs(e.CertFile) {
 		return fmt.Errorf("%s must be a path from the root", keyCert)
 	}
-	e.Cert, err = LoadCertificate(e.CertFile)
-	return err
+	// Whoever could exchange the copy must not show root another's file.
+	return atomicfile.AsOwner(filepath.Dir(e.CertFile), func() error {
+		e.Cert, err = LoadCertificate(e.CertFile)
+		return err
+	})
 }
 
 // Kind returns what the peers of r are registered as.

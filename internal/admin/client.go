@@ -47,6 +47,9 @@ func NewClient(dirs rundir.Dirs, name string, timeout time.Duration) (*Client, e
 		return nil, err
 	}
 	c := newClient(name, path, timeout, func(ctx context.Context) (net.Conn, error) {
+		if err := rundir.CheckSocket(path); err != nil {
+			return nil, err
+		}
 		return localsock.Dial(ctx, path, func(p localsock.Peer) error { return dirs.CheckDaemon(p.User) })
 	})
 	c.dirs = dirs

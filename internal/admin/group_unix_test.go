@@ -203,6 +203,38 @@ func TestPlantedDaemon(t *testing.T) {
 	}
 }
 
+// TestLedElsewhere plays the user of a service who puts a link, to the socket of a
+// daemon of root's or of another user's, where its own socket should be: neither root nor a
+// member of its group calls that.
+//
+// It fails without both: CheckSocket (NewClient), and the rule that nobody but its
+// owner serves in a folder (checkServer), which is enough when the link comes later.
+func TestLedElsewhere(t *testing.T) {
+	c := newCrew(t)
+	dir := c.folder("own", service, 0o750)
+	for _, who := range []int{0, other} {
+		theirs := c.folder(fmt.Sprintf("of-%d", who), who, 0o755)
+		c.serve(theirs, who, who, []uint32{service}, "group "+fmt.Sprint(service))
+		link := filepath.Join(dir, "x.sock")
+		if err := os.Symlink(filepath.Join(theirs, "x.sock"), link); err != nil {
+			t.Fatal(err)
+		}
+		for about, got := range map[string]map[string]string{"root": c.answers(dir, 0, 0), "a member": c.answers(dir, member, member, service)} {
+			for what, answer := range got {
+				if !strings.Contains(answer, rundir.ErrUnsafe.Error()) {
+					t.Errorf("%s is led to a daemon of %d's, %s: %s", about, who, what, answer)
+				}
+			}
+		}
+		if got := c.answers(theirs, 0, 0)["show"]; got != "ok" {
+			t.Errorf("%d's daemon: %s", who, got)
+		}
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestMembersLeavePlaces: members who hold all the places and long calls that they
 // can get are not in the owner's way.
 //

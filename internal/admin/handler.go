@@ -111,6 +111,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h Handler) {
 	case err == nil:
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(v)
+	case errors.Is(err, errMember):
+		fail(w, http.StatusForbidden, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		fail(w, http.StatusGatewayTimeout, err)
 	default:

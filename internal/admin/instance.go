@@ -109,16 +109,20 @@ func Sweep(dirs rundir.Dirs, name string, sockets ...string) {
 	if _, err := os.Stat(dirs.Run); err != nil {
 		return
 	}
-	unlock, err := atomicfile.Lock(dirs.Lock(name + ".lock"))
-	if err != nil {
-		return
-	}
-	defer unlock()
-	for _, s := range append(sockets, name+".sock") {
-		if path, err := dirs.Socket(s); err == nil {
-			localsock.Remove(path)
+	// Root sweeps after the daemons of others.
+	_ = atomicfile.AsOwner(dirs.Run, func() error {
+		unlock, err := atomicfile.Lock(dirs.Lock(name + ".lock"))
+		if err != nil {
+			return err
 		}
-	}
+		defer unlock()
+		for _, s := range append(sockets, name+".sock") {
+			if path, err := dirs.Socket(s); err == nil {
+				localsock.Remove(path)
+			}
+		}
+		return nil
+	})
 }
 
 // WaitGone waits until no process claims name any more. The error of a process

@@ -37,13 +37,16 @@ func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Durat
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	gone, err := ask(ctx, c, dirs, name, timeout/2)
-	if gone || errors.Is(err, ErrForeign) {
-		return err
+	gone, refused := ask(ctx, c, dirs, name, timeout/2)
+	if gone || errors.Is(refused, ErrForeign) {
+		return refused
 	}
 	pid, held, err := atomicfile.Holder(lock)
-	if err != nil || !held {
+	if err != nil {
 		return err
+	}
+	if !held {
+		return refused
 	}
 	if pid == 0 {
 		return cmdline.Failed(fmt.Errorf("%s does not end, and its lock does not tell which process it is", name), "end it by hand")
@@ -72,13 +75,14 @@ func Stop(ctx context.Context, dirs rundir.Dirs, name string, timeout time.Durat
 
 // ask posts the wish until somebody has taken it, and waits for the end, at most
 // d in all. It reports whether there is no daemon any more; the error is then
-// nil, or ErrNotRunning if there was none.
+// nil, or ErrNotRunning if there was none. Otherwise it is why the daemon is not asked
+// at all.
 func ask(ctx context.Context, c *Client, dirs rundir.Dirs, name string, d time.Duration) (gone bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	for asked := false; ; {
 		err := c.Post(ctx, "/v1/stop", nil, new(Stopping))
-		if errors.Is(err, ErrForeign) {
+		if errors.Is(err, ErrForeign) || errors.Is(err, rundir.ErrUnsafe) {
 			return false, err
 		}
 		absent := errors.Is(err, ErrNotRunning)

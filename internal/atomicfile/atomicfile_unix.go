@@ -11,12 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noFollow has a file opened under its own name only.
-const noFollow = unix.O_NOFOLLOW
-
-// openFile opens a file that others may rename and remove meanwhile.
+// openFile opens a file that others may rename and remove meanwhile, under its own
+// name only. It does not wait for the other end of what is a pipe.
 func openFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
-	return os.OpenFile(path, flag, perm)
+	return os.OpenFile(path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, perm)
+}
+
+// MkdirAll makes a folder and those above it as os.MkdirAll does, below another
+// user's folder as that user (AsOwner).
+func MkdirAll(dir string, perm fs.FileMode) error {
+	return AsOwner(dir, func() error { return os.MkdirAll(dir, perm) })
+}
+
+// createTemp makes a new file that is the owner's alone for now.
+func createTemp(dir, pattern string, _ fs.FileMode) (*os.File, error) {
+	return os.CreateTemp(dir, pattern+"*"+tempSuffix)
 }
 
 // busy reports an error that passes by itself: there is none here.
@@ -70,8 +79,24 @@ func syncDir(dir string) error {
 	return nil
 }
 
+// ownerOf returns whose a file is, or -1.
+func ownerOf(f *os.File) int {
+	fi, err := f.Stat()
+	if err != nil {
+		return -1
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return -1
+	}
+	return int(st.Uid)
+}
+
 // links returns how many names a file has.
-func links(_ string, st fs.FileInfo) int {
+func links(_ string, st fs.FileInfo) int { return linksOf(nil, st) }
+
+// linksOf is links for an open file.
+func linksOf(_ *os.File, st fs.FileInfo) int {
 	if s, ok := st.Sys().(*syscall.Stat_t); ok {
 		return int(s.Nlink)
 	}

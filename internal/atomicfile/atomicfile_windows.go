@@ -14,9 +14,6 @@ import (
 // the process number in the file must stay readable.
 const lockOffset = 1 << 30
 
-// noFollow: only administrators make symbolic links here.
-const noFollow = 0
-
 func tryLock(f *os.File) error { return lockFile(f, windows.LOCKFILE_EXCLUSIVE_LOCK) }
 
 // tryShared looks for a holder, whom it keeps out until f is closed: ErrLocked
@@ -33,7 +30,8 @@ func lockFile(f *os.File, how uint32) error {
 }
 
 // openFile opens a file that others may rename and remove meanwhile, which
-// os.OpenFile does not allow here.
+// os.OpenFile does not allow here, under its own name only: a link it opens itself,
+// which is no regular file.
 func openFile(path string, flag int, _ fs.FileMode) (*os.File, error) {
 	access, how := uint32(windows.GENERIC_READ), uint32(windows.OPEN_EXISTING)
 	if flag&os.O_RDWR != 0 {
@@ -50,7 +48,7 @@ func openFile(path string, flag int, _ fs.FileMode) (*os.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	h, err := windows.CreateFile(name, access, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE|windows.FILE_SHARE_DELETE,
-		nil, how, windows.FILE_ATTRIBUTE_NORMAL, 0)
+		nil, how, windows.FILE_ATTRIBUTE_NORMAL|windows.FILE_FLAG_OPEN_REPARSE_POINT, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
@@ -104,6 +102,11 @@ func links(path string, _ fs.FileInfo) int {
 		return 1 // whoever opens it finds out
 	}
 	defer f.Close()
+	return linksOf(f, nil)
+}
+
+// linksOf is links for an open file.
+func linksOf(f *os.File, _ fs.FileInfo) int {
 	var i windows.ByHandleFileInformation
 	if windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &i) != nil {
 		return 1

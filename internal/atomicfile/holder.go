@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -14,22 +15,31 @@ import (
 // pid is 0 if that is not known for certain. It creates nothing and is in
 // nobody's way: a Lock at the same moment succeeds.
 func Holder(path string) (pid int, held bool, err error) {
+	var s signature
+	err = AsOwner(filepath.Dir(path), func() error {
+		s, held, err = look(path)
+		return err
+	})
+	return s.holder(), held, err // what root sees of processes others may not
+}
+
+func look(path string) (s signature, held bool, err error) {
 	f, err := openFile(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, false, nil
+		return s, false, nil
 	}
 	if err != nil {
-		return 0, false, fmt.Errorf("lock %s: %w", path, cause(err))
+		return s, false, fmt.Errorf("lock %s: %w", path, cause(err))
 	}
 	defer f.Close()
 	err = tryShared(f)
 	if errors.Is(err, ErrLocked) {
-		return holder(f), true, nil
+		return signatureOf(f), true, nil
 	}
 	if err != nil {
-		return 0, false, fmt.Errorf("lock %s: %w", path, err)
+		return s, false, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return 0, false, nil
+	return s, false, nil
 }
 
 // sign writes into a lock file whose it is: the process number and, where the
@@ -43,29 +53,42 @@ func sign(f *os.File) {
 	_, _ = f.WriteAt([]byte(text+"\n"), 0)
 }
 
-// holder reads who signed a lock file, 0 if that is none who can hold it: what
-// stands there until the new holder has signed is the last one's, whose number
-// may be another process's by now. Nor is a process believed to hold the lock
-// that is another user's than the file, unless it is root's file.
-func holder(f *os.File) int {
+// signature is what stands in a lock file, and whose file it is.
+type signature struct {
+	text  string
+	owner int
+}
+
+func signatureOf(f *os.File) signature {
 	b := make([]byte, 64)
 	n, err := f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
-		return 0
+		return signature{}
 	}
-	number, start, _ := strings.Cut(strings.TrimSpace(string(b[:n])), " ")
+	return signature{string(b[:n]), ownerOf(f)}
+}
+
+// holder returns who signed a lock file, 0 if that is none who can hold it: what
+// stands there until the new holder has signed is the last one's, whose number
+// may be another process's by now. Nor is a process believed to hold the lock
+// that is another user's than the file, unless it is root's file.
+func (s signature) holder() int {
+	number, start, _ := strings.Cut(strings.TrimSpace(s.text), " ")
 	pid, err := strconv.Atoi(number)
 	if err != nil || pid <= 0 {
 		return 0
 	}
 	if start == "" {
-		return pid // its platform does not tell
+		if _, _, err := process(os.Getpid()); err == nil {
+			return 0 // no program of ours leaves it out here
+		}
+		return pid
 	}
 	started, uid, err := process(pid)
 	if err != nil || started != start {
 		return 0
 	}
-	if owner := ownerOf(f); owner > 0 && owner != uid {
+	if s.owner > 0 && s.owner != uid {
 		return 0
 	}
 	return pid

@@ -48,7 +48,7 @@ func TestHolderOfBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unlock()
-	for _, text := range []string{strconv.Itoa(os.Getpid()) + " 1", "1 1", "", "x", "-5 3", "4194305 9"} {
+	for _, text := range []string{strconv.Itoa(os.Getpid()) + " 1", "1 1", "1", "", "x", "-5 3", "4194305 9"} {
 		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -36,12 +36,20 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 //
 // path is the lock's own file, by habit the protected one's name with ".lock":
 // the protected file itself changes identity whenever it is replaced. A symbolic
-// link is refused: the lock file is written to, and who may put a link into a
-// shared folder must not choose what that overwrites.
+// link, and a file with further names, is refused: the lock file is written to, and
+// who may put a link into a shared folder must not choose what that overwrites.
 func Lock(path string) (unlock func(), err error) {
+	err = AsOwner(filepath.Dir(path), func() error {
+		unlock, err = lock(path)
+		return err
+	})
+	return unlock, err
+}
+
+func lock(path string) (unlock func(), err error) {
 	var last error
 	for range 100 {
-		f, err := openFile(path, os.O_RDWR|os.O_CREATE|noFollow, 0o600)
+		f, err := openFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if busy(err) {
 			last = err
 			time.Sleep(time.Millisecond)
@@ -50,10 +58,14 @@ func Lock(path string) (unlock func(), err error) {
 		if err != nil {
 			return nil, fmt.Errorf("lock %s: %w", path, cause(err))
 		}
+		if err := ownName(f); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
 		if err := tryLock(f); err != nil {
 			// Who only looks for a holder is in the way for a moment.
 			looked := errors.Is(err, ErrLocked) && tryShared(f) == nil
-			pid := holder(f)
+			pid := signatureOf(f).holder()
 			f.Close()
 			switch {
 			case looked:
@@ -70,7 +82,6 @@ func Lock(path string) (unlock func(), err error) {
 			f.Close()
 			continue
 		}
-		inherit(f, filepath.Dir(path))
 		sign(f)
 		done := false
 		return func() {
@@ -78,7 +89,8 @@ func Lock(path string) (unlock func(), err error) {
 				return
 			}
 			done = true
-			removeAndClose(f)
+			_ = AsOwner(filepath.Dir(path), func() error { return os.Remove(path) })
+			f.Close() // then: who waits for the lock must not get it on a file that is about to go
 		}, nil
 	}
 	if last != nil {
@@ -95,6 +107,20 @@ func LockWait(path string, d time.Duration) (unlock func(), err error) {
 			return unlock, err
 		}
 	}
+}
+
+// ownName refuses what is no file, or is one under other names too.
+func ownName(f *os.File) error {
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !st.Mode().IsRegular():
+		return errNoFile
+	case linksOf(f, st) > 1:
+		return ErrLinks
+	}
+	return nil
 }
 
 func same(f *os.File, path string) bool {

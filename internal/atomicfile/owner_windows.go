@@ -14,14 +14,15 @@ import (
 	"openped/internal/winacl"
 )
 
-// inherit has nothing to do: a new file has its folder's access list.
-func inherit(*os.File, string) {}
-
 // MkdirAll makes a folder and those above it as os.MkdirAll does. A new one has the
 // access list of the one above; but if that would let others look into what perm
 // closes to them, it is the user's, administrators' and the system's. An
 // administrator's private folder must not be a stranger's.
 func MkdirAll(dir string, perm fs.FileMode) error {
+	return AsOwner(dir, func() error { return mkdirAll(dir, perm) })
+}
+
+func mkdirAll(dir string, perm fs.FileMode) error {
 	private := perm&0o007 == 0
 	if st, err := os.Stat(dir); err == nil && st.IsDir() {
 		if private && windows.GetCurrentProcessToken().IsElevated() {
@@ -33,7 +34,7 @@ func MkdirAll(dir string, perm fs.FileMode) error {
 	if up == dir || !private {
 		return os.MkdirAll(dir, perm)
 	}
-	if err := MkdirAll(up, 0o755); err != nil {
+	if err := mkdirAll(up, 0o755); err != nil {
 		return err
 	}
 	loose, err := winacl.LooseIn(up, true)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 var errProc = errors.New("unknown form of /proc")
@@ -33,16 +32,4 @@ func process(pid int) (start string, uid int, err error) {
 		return "", 0, errProc
 	}
 	return fields[19], uid, nil
-}
-
-func ownerOf(f *os.File) int {
-	fi, err := f.Stat()
-	if err != nil {
-		return -1
-	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return -1
-	}
-	return int(st.Uid)
 }

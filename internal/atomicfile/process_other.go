@@ -1,12 +1,7 @@
-//go:build !linux && !windows
+//go:build unix && !linux && !darwin
 
 package atomicfile
 
-import (
-	"errors"
-	"os"
-)
+import "errors"
 
 func process(int) (start string, uid int, err error) { return "", 0, errors.ErrUnsupported }
-
-func ownerOf(*os.File) int { return -1 }

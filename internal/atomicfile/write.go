@@ -14,8 +14,8 @@ const tempSuffix = ".tmp"
 
 // WriteFile replaces the content of path by data, or changes nothing: a
 // temporary file in the same folder, fsync, rename, fsync of the folder. The
-// file gets exactly the permissions perm, the umask notwithstanding; what root
-// writes in another user's folder becomes that user's. A symbolic
+// file gets exactly the permissions perm, the umask notwithstanding; in another
+// user's folder root writes it as that user (AsOwner). A symbolic
 // link at path is replaced, not followed; what is no file is refused.
 //
 // On an error the old content is still there and no temporary file is left,
@@ -30,6 +30,10 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 
 // writeFile takes the writer to write through, so that tests can let it fail.
 func writeFile(path string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) error {
+	return AsOwner(filepath.Dir(path), func() error { return replaceBy(path, data, perm, through) })
+}
+
+func replaceBy(path string, data []byte, perm fs.FileMode, through func(*os.File) io.Writer) error {
 	dir, base := filepath.Dir(path), filepath.Base(path)
 	if st, err := os.Lstat(path); err == nil && st.IsDir() {
 		return fmt.Errorf("write %s: %w", path, errIsDir)
@@ -63,7 +67,6 @@ func writeTemp(dir, base string, data []byte, perm fs.FileMode, through func(*os
 	if f, err = ownTemp(dir, base, perm); err != nil {
 		return nil, err
 	}
-	inherit(f, dir)
 	if err = f.Chmod(perm); err == nil {
 		if _, err = through(f).Write(data); err == nil {
 			err = f.Sync()

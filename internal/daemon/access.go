@@ -10,10 +10,10 @@ import (
 )
 
 // AdminGroup is the setting of who may ask the running daemon, besides its user
-// and root.
-func AdminGroup(in []string) *setting.Setting {
+// and root, and do there what may says.
+func AdminGroup(may string, in []string) *setting.Setting {
 	return &setting.Setting{Name: "admingroup", Key: "AdminGroup", Value: "group", Kind: setting.Text,
-		Usage: "whose members may ask it too, and change nothing (of a service: its own group)", In: in}
+		Usage: "whose members may " + may + " (of a service: its own group)", In: in}
 }
 
 // access returns who may call the administration socket. A service lets its own

@@ -15,7 +15,7 @@ import (
 // TestAccess: a service lets its own group in, unless another is named; nobody
 // else lets anybody in, and no service all of root's group.
 func TestAccess(t *testing.T) {
-	p := &Program{Table: setting.Table{AdminGroup(nil)}}
+	p := &Program{Table: setting.Table{AdminGroup("", nil)}}
 	values := func(group string) *setting.Values {
 		v := setting.New(p.Table)
 		if group != "" {

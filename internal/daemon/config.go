@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"openped/internal/cmdline"
 	"openped/internal/setting"
 )
 
@@ -47,7 +48,9 @@ func (c *Call) showConfig() error {
 	}
 	c.Launched("configuration")
 	c.fileLine()
-	row := func(key, value, from string) { fmt.Fprintf(c.Stdout, "  %-26s%-26s %s\n", key, value, from) }
+	row := func(key, value, from string) {
+		fmt.Fprintln(c.Stdout, cmdline.Printable(fmt.Sprintf("  %-26s%-26s %s", key, value, from)))
+	}
 	fmt.Fprintln(c.Stdout)
 	for _, e := range shown.Settings {
 		row(e.Key, valueText(e), c.from(e))

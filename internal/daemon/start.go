@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"time"
+	"unicode/utf8"
 
 	"openped/internal/admin"
 	"openped/internal/background"
@@ -163,10 +165,32 @@ func (c *Call) Show() error {
 	return nil
 }
 
-// Print writes an answer as JSON, with two blanks of indentation.
+// Print writes an answer as JSON, with two blanks of indentation. What would steer a
+// terminal is escaped.
 func (c *Call) Print(v any) error {
-	e := json.NewEncoder(c.Stdout)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := c.Stdout.Write(escapeControls(b.Bytes()))
+	return err
+}
+
+// escapeControls escapes the control characters that JSON allows in strings, from
+// U+007F to U+009F. They stand nowhere else.
+func escapeControls(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if r >= 0x7f && r < 0xa0 {
+			out = fmt.Appendf(out, "\\u%04x", r)
+		} else {
+			out = append(out, text[:n]...)
+		}
+		text = text[n:]
+	}
+	return out
 }

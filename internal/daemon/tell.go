@@ -69,7 +69,7 @@ func (c *Call) Reload() error {
 	}
 	c.Launched("reload")
 	c.warnReloaded(r)
-	fmt.Fprintf(c.Stdout, "Configuration File:         %s\n", r.File)
+	fmt.Fprintf(c.Stdout, "Configuration File:         %s\n", cmdline.Printable(r.File))
 	c.printReloaded(r)
 	fmt.Fprintln(c.Stdout, "Reload command passed.")
 	return nil
@@ -81,7 +81,7 @@ func (c *Call) printReloaded(r *Reloaded) {
 	}
 	line := func(what string, keys []string) {
 		if len(keys) > 0 {
-			fmt.Fprintf(c.Stdout, "%-27s %s\n", what, strings.Join(keys, ", "))
+			fmt.Fprintf(c.Stdout, "%-27s %s\n", what, cmdline.Printable(strings.Join(keys, ", ")))
 		}
 	}
 	line("Taken now:", r.Applied)

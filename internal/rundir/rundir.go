@@ -121,10 +121,13 @@ func checkDir(dir string, client bool) error {
 }
 
 // CheckServer returns an error wrapping ErrUnsafe unless a server of this user is
-// who it seems in the run folder: root, this process's user, or somebody whose folder
-// that is, in folders that nobody else could have put it into. On Windows the user
-// owns the server's pipe; he may be administrators or the service too. An empty user
-// is one that the platform does not tell: then it is CheckClient's rule.
+// who it seems in the run folder. Whose folder it is decides: in a user's, or a
+// service's, only that user serves, and not even root; who is led from there to
+// another's server by a link hears that it is another's. In root's folder it may be
+// root, this process's user, or somebody, in folders that nobody else could have put
+// it into. On Windows the user owns the server's pipe, which can not be a link; he
+// may be administrators or the service too. An empty user is one that the platform
+// does not tell: then it is CheckClient's rule.
 func (d Dirs) CheckServer(user string) error {
 	if user == "" {
 		return CheckClient(d.Run)
@@ -140,6 +143,19 @@ func (d Dirs) CheckDaemon(user string) error {
 		return nil
 	}
 	return err
+}
+
+// CheckSocket returns an error wrapping ErrUnsafe if something else than a socket is
+// at path, such as a link to another daemon's. Nothing at all is no error.
+func CheckSocket(path string) error {
+	if windowsPipes {
+		return nil
+	}
+	fi, err := os.Lstat(path)
+	if err == nil && fi.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%w: %s is no socket", ErrUnsafe, path)
+	}
+	return nil // whoever opens it finds the better words
 }
 
 // CheckMode returns an error wrapping ErrUnsafe if others than its owner may write

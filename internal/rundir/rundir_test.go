@@ -138,7 +138,8 @@ func TestCheckServer(t *testing.T) {
 		upperMode os.FileMode
 		ok        bool
 	}{
-		{"root's server in a bad place", tmp, 1, 0o777, 0, 0o755, true},
+		{"root's server in a bad place", tmp, 0, 0o777, 0, 0o755, true},
+		{"root's server in another's folder", top, 1, 0o750, 0, 0o755, false},
 		{"a service user's own folder", top, 1, 0o750, 1, 0o755, true},
 		{"a service user's server in root's folder", top, 0, 0o755, 1, 0o755, true},
 		{"somebody's server in another's folder", top, 2, 0o755, 1, 0o755, false},
@@ -152,8 +153,45 @@ func TestCheckServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := (Dirs{Run: dir}).CheckServer(strconv.Itoa(c.server)); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrUnsafe) {
+		server := strconv.Itoa(c.server)
+		if err := (Dirs{Run: dir}).CheckServer(server); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrUnsafe) {
 			t.Errorf("%s: %v", c.name, err)
+		}
+		// A service's folder is its user's, and a person's is his, whatever root may call.
+		if err := (Dirs{Run: dir, Service: "x"}).CheckDaemon(server); err == nil && c.owner != c.server {
+			t.Errorf("as a service's: %s", c.name)
+		}
+		if err := (Dirs{Run: dir}).CheckDaemon(server); err == nil && c.owner != c.server && c.owner != 0 {
+			t.Errorf("for root: %s", c.name)
+		}
+	}
+}
+
+// TestRootIsNoService: root is not the daemon of a service that another user is, who
+// could have its log written anywhere.
+func TestRootIsNoService(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give folders to others")
+	}
+	for i := range 3 {
+		top := t.TempDir()
+		dirs := []string{filepath.Join(top, "log"), filepath.Join(top, "data"), filepath.Join(top, "other")}
+		for j, dir := range dirs {
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if i == j {
+				if err := os.Chown(dir, 12345, 12345); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		d := Dirs{Run: filepath.Join(top, "run"), State: dirs[0], Data: dirs[1], Service: "x"}
+		if err := d.Make(); (err == nil) != (i == 2) {
+			t.Errorf("%d: %v", i, err)
+		}
+		if d.Service = ""; d.Make() != nil {
+			t.Error("a daemon of root's own")
 		}
 	}
 }

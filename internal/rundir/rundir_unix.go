@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"openped/internal/atomicfile"
 )
 
 // Privileged reports whether this user may manage services.
@@ -147,11 +149,23 @@ func mkdirAll(dir string, perm os.FileMode) error {
 	if err := MakeTop(dir); err != nil {
 		return err
 	}
-	return os.MkdirAll(dir, perm)
+	return atomicfile.MkdirAll(dir, perm)
 }
 
-// protect has nothing to do: the service manager makes a service's folders.
-func (d Dirs) protect() error { return nil }
+// protect refuses to have root be a service that another user is: as a daemon it would
+// write its log, and more, where that user's links lead. The folders themselves are
+// the service manager's to make.
+func (d Dirs) protect() error {
+	if d.Service == "" || os.Geteuid() != 0 {
+		return nil
+	}
+	for _, dir := range []string{d.State, d.Data} {
+		if fi, err := os.Lstat(dir); err == nil && owner(fi) != 0 {
+			return fmt.Errorf("the service %s is user %d, to whom %s belongs, and not root; have the service manager start it", d.Service, owner(fi), dir)
+		}
+	}
+	return nil
+}
 
 func ownsFolder(dir, user string) bool {
 	fi, err := os.Stat(dir)
@@ -163,12 +177,22 @@ func (d Dirs) checkServer(user string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsafe, err)
 	}
-	if uid == 0 || uid == os.Geteuid() {
-		return nil
-	}
 	dir, err := filepath.Abs(d.Run)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err != nil {
+		return err
+	}
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if o := owner(fi); o != uid && (o != 0 || d.Service != "") {
+		return foreign(uid, dir, o)
+	}
+	if uid == 0 || uid == os.Geteuid() {
+		return nil
 	}
 	for first := true; err == nil; first = false {
 		fi, e := os.Stat(dir)
@@ -177,7 +201,7 @@ func (d Dirs) checkServer(user string) error {
 		}
 		switch o := owner(fi); {
 		case first && o != uid && o != 0, o != uid && o != 0 && o != os.Geteuid():
-			return fmt.Errorf("%w: the program there is user %d's, and %s belongs to user %d", ErrUnsafe, uid, dir, o)
+			return foreign(uid, dir, o)
 		}
 		if e := checkMode(dir, fi); e != nil {
 			return fmt.Errorf("%w: the program there is user %d's, and others can write to %s", ErrUnsafe, uid, dir)
@@ -189,4 +213,8 @@ func (d Dirs) checkServer(user string) error {
 		dir = up
 	}
 	return err
+}
+
+func foreign(uid int, dir string, owner int) error {
+	return fmt.Errorf("%w: the program there is user %d's, and %s belongs to user %d", ErrUnsafe, uid, dir, owner)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kardianos/service"
 
+	"openped/internal/atomicfile"
 	"openped/internal/rundir"
 )
 
@@ -77,15 +78,11 @@ func prepare(_ context.Context, s Spec) error {
 	if _, err := fmt.Sscan(u.Uid+" "+u.Gid, &uid, &gid); err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		dir  string
-		mode os.FileMode
-	}{{d.Data, 0o700}, {d.State, 0o750}, {d.Run, 0o750}} {
-		if err := errors.Join(os.MkdirAll(f.dir, f.mode), os.Chown(f.dir, uid, gid)); err != nil {
-			return err
-		}
+	if err := errors.Join(os.MkdirAll(d.Data, 0o700), os.Lchown(d.Data, uid, gid)); err != nil {
+		return err
 	}
-	return nil
+	// The others are below it, in what is the user's then.
+	return errors.Join(atomicfile.MkdirAll(d.State, 0o750), atomicfile.MkdirAll(d.Run, 0o750))
 }
 
 func removable(context.Context, string) error { return nil }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 	"unsafe"
@@ -17,7 +16,6 @@ import (
 
 	"openped/internal/localsock"
 	"openped/internal/rundir"
-	"openped/internal/winacl"
 )
 
 const onWindows = true
@@ -128,38 +126,6 @@ func prepare(_ context.Context, s Spec) error {
 
 // takeBack removes what a failed installation has left.
 func takeBack(m service.Service, _ Spec) { _ = m.Uninstall() }
-
-// installerSID is NT SERVICE\TrustedInstaller, whose the folders of Windows are.
-var installerSID = winacl.ServiceSID("TrustedInstaller")
-
-// reachable refuses a program that others than administrators could change, or put
-// another one, or a library, in place of.
-func reachable(exe string) error {
-	me, err := winacl.User()
-	if err != nil {
-		return err
-	}
-	rights := uint32(winacl.Change) // of the program, and its folder
-	for p := exe; ; p = filepath.Dir(p) {
-		owner, entries, err := winacl.Of(p)
-		if err != nil {
-			return fmt.Errorf("%s: %w", p, err)
-		}
-		who := winacl.Stranger(entries, rights, me, installerSID)
-		if !winacl.Among(owner, me, installerSID, winacl.System, winacl.Administrators) {
-			who = owner
-		}
-		if who != "" {
-			return fmt.Errorf("%s can be changed by %s, who is no administrator: copy the programs to a folder of administrators first, such as one in Program Files", p, who)
-		}
-		if p == filepath.Dir(p) {
-			return nil
-		}
-		if p != exe {
-			rights = winacl.Replace
-		}
-	}
-}
 
 // Visible has nothing to say: a service sees what its account may read.
 func Visible(string) error { return nil }

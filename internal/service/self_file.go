@@ -33,7 +33,7 @@ func say(name, words string) {
 // removeSaid removes what an earlier start has said.
 func removeSaid(name string) {
 	if path, err := saidPath(name); err == nil {
-		_ = os.Remove(path)
+		_ = atomicfile.AsOwner(filepath.Dir(path), func() error { return os.Remove(path) })
 	}
 }
 
@@ -42,13 +42,20 @@ func said(name string) string {
 	if err != nil {
 		return ""
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
 	b := make([]byte, maxSaid)
-	n, _ := f.Read(b)
+	n := 0
+	_ = atomicfile.AsOwner(filepath.Dir(path), func() error {
+		if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
+			return err // a pipe could be waited for in vain
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		n, err = f.Read(b)
+		return err
+	})
 	return string(b[:n])
 }
 

@@ -15,6 +15,8 @@ const (
 	Administrators = "S-1-5-32-544"
 	Users          = "S-1-5-32-545"
 	creator        = "S-1-3-0" // stands for whoever makes what inherits it
+	// installer is TrustedInstaller, whose Windows and its programs are.
+	installer = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"
 )
 
 // Rights.
@@ -27,13 +29,13 @@ const (
 	// (FILE_CREATE_PIPE_INSTANCE), with which a member could take the daemon's
 	// callers.
 	Client = 0x12019b
+	// Add are the rights to put something new into a folder: FILE_ADD_FILE,
+	// FILE_ADD_SUBDIRECTORY.
+	Add = 0x2 | 0x4
 	// Change are the rights to put something into a folder, to take or change what
 	// is there, and to change who may: FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY,
 	// FILE_DELETE_CHILD, DELETE, WRITE_DAC, WRITE_OWNER, GENERIC_ALL, GENERIC_WRITE.
-	Change = 0x2 | 0x4 | 0x40 | 0x10000 | 0x40000 | 0x80000 | 0x10000000 | 0x40000000
-	// Replace are those of Change with which somebody takes away what is in a folder
-	// above and puts something else there; everybody may make folders in C:\.
-	Replace = Change &^ (0x2 | 0x4)
+	Change = Add | 0x40 | 0x10000 | 0x40000 | 0x80000 | 0x10000000 | 0x40000000
 	// Look are those, and the rights to read: FILE_READ_DATA, GENERIC_READ.
 	Look = Change | 0x1 | 0x80000000
 )
@@ -88,6 +90,26 @@ func Stranger(entries []Entry, rights uint32, trusted ...string) string {
 		}
 	}
 	return ""
+}
+
+// turn is the right that suffices to turn an empty folder into a junction:
+// FILE_WRITE_ATTRIBUTES.
+const turn = 0x100
+
+// Foreign reports whether a folder with this owner and these entries is one that
+// others than the user me, administrators and the system may exchange or turn into a
+// link. Services are others.
+func Foreign(owner string, entries []Entry, me string) bool {
+	trusted := []string{me, System, Administrators, installer}
+	if !Among(owner, trusted...) {
+		return true
+	}
+	for _, e := range entries {
+		if e.Rights&(Change|turn) != 0 && !Among(e.SID, trusted...) {
+			return true
+		}
+	}
+	return false
 }
 
 // Loose reports whether these entries, which a folder passes on, let others than the

@@ -48,6 +48,28 @@ func TestStranger(t *testing.T) {
 	}
 }
 
+// TestForeign: who may exchange a folder, or turn it into a junction.
+func TestForeign(t *testing.T) {
+	const me = "S-1-5-21-1-2-3-1001"
+	for name, c := range map[string]struct {
+		owner string
+		more  Entry
+		want  bool
+	}{
+		"administrators'":   {Administrators, Entry{}, false},
+		"Windows' own":      {installer, Entry{SID: installer, Rights: Full}, false},
+		"users read":        {System, Entry{SID: Users, Rights: Read}, false},
+		"users may turn it": {System, Entry{SID: Users, Rights: Read | turn}, true},
+		"a service's":       {Administrators, Entry{SID: ServiceSID("pedserver"), Rights: Modify}, true},
+		"made by a service": {ServiceSID("pedserver"), Entry{}, true},
+		"made by a user":    {me + "0", Entry{}, true},
+	} {
+		if got := Foreign(c.owner, append(Private(me), c.more), me); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestLoose: what a file would inherit is looked at as a whole.
 func TestLoose(t *testing.T) {
 	const me = "S-1-5-21-1-2-3-1001"

@@ -65,12 +65,30 @@ func Of(path string) (owner string, entries []Entry, err error) {
 	return of(path, func(flags uint8) bool { return flags&windows.INHERIT_ONLY_ACE == 0 })
 }
 
+// Exchangeable reports whether others than the user me, administrators and the system
+// may put something else in the place of an open folder, or turn it into a link.
+func Exchangeable(h windows.Handle, me string) bool {
+	sd, err := windows.GetSecurityInfo(h, windows.SE_FILE_OBJECT, asked)
+	if err != nil {
+		return true // a file system without owners
+	}
+	owner, entries, err := read(sd, func(flags uint8) bool { return flags&windows.INHERIT_ONLY_ACE == 0 })
+	return err != nil || Foreign(owner, entries, me)
+}
+
+// asked is what is asked of an object.
+const asked = windows.OWNER_SECURITY_INFORMATION | windows.DACL_SECURITY_INFORMATION
+
 // of returns the owner, and the entries with flags that are wanted.
 func of(path string, want func(flags uint8) bool) (owner string, entries []Entry, err error) {
-	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION|windows.DACL_SECURITY_INFORMATION)
+	sd, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, asked)
 	if err != nil {
 		return "", nil, err
 	}
+	return read(sd, want)
+}
+
+func read(sd *windows.SECURITY_DESCRIPTOR, want func(flags uint8) bool) (owner string, entries []Entry, err error) {
 	sid, _, err := sd.Owner()
 	if err != nil {
 		return "", nil, err

@@ -59,7 +59,7 @@ var table = slices.Concat(setting.Table{
 	setting.Port("listenport", "ListenPort", pedclient.DefaultListenPort, "TCP port for registered PEDservers", inServer),
 	setting.Port("admin", "AdminPort", pedclient.DefaultAdminPort, "TCP port for administrators of other computers", slices.Concat(inServer, inRemote)),
 	setting.OnOff("eadmin", "ExternalAdmin", false, false, "1: open it to registered administrators", inCalls),
-	daemon.AdminGroup(inServer),
+	daemon.AdminGroup("see its status", inServer),
 	setting.OnOff("waitaddress", "WaitForAddress", false, false, "1: wait for a -listenip that this computer does not have yet", inServer),
 	setting.Port("metricsport", "MetricsPort", 0, "metrics on this port of this computer (off)", inServer),
 

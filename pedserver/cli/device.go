@@ -16,7 +16,7 @@ const deviceTime = 15 * time.Second
 
 // giveUp is the body of /v1/release.
 type giveUp struct {
-	Force bool `json:"force"` // although an HSM has the PED
+	Force bool `json:"force"` // although an HSM has the PED; only the owner may
 }
 
 // deviceEndpoints are the calls about the PED. They are for this computer only:
@@ -27,6 +27,9 @@ func (s *server) deviceEndpoints() map[string]admin.Handler {
 			var g giveUp
 			if err := b.Decode(&g); err != nil {
 				return nil, admin.BadRequest(err)
+			}
+			if err := admin.Owner(ctx); g.Force && err != nil {
+				return nil, err
 			}
 			s.env.Log.Info("administration", "by", admin.Caller(ctx), "release", true, "force", g.Force)
 			if err := s.ReleasePED(ctx, g.Force); err != nil {

@@ -147,7 +147,8 @@ one that updates its firmware, say. pedserver goes on; HSM hosts that ask for
 the PED are told why they do not get it. It stays so until the next start, or
 pedserver -mode claim. Refused while an HSM has the PED.
 
-  -force                  take the PED from the HSM that has it
+  -force                  take the PED from the HSM that has it: for root and
+                          pedserver's user only
   -configfile <file>
 `
 

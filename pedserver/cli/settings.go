@@ -47,7 +47,7 @@ var table = slices.Concat(setting.Table{
 	setting.OnOff("eserverport", "ExternalServer", true, false, "0: listen for HSM hosts of this computer only", inServer),
 	setting.Port("admin", "AdminPort", pedserver.DefaultAdminPort, "TCP port for administrators of other computers", slices.Concat(inServer, inRemote)),
 	setting.OnOff("eadmin", "ExternalAdmin", false, false, "1: open it to registered administrators", inServer),
-	daemon.AdminGroup(inServer),
+	daemon.AdminGroup("see its status, and connect, disconnect, release, claim", inServer),
 	{Name: "allow", Key: "AllowedClients", Value: "network", Kind: setting.Text, Many: true, Check: setting.CheckNetwork, Live: true,
 		Usage: "serve HSM hosts of these addresses only; may be repeated", In: inServer},
 	{Name: "tls", Key: "TLS", Value: "0, 1 or 2", Live: true, Kind: setting.Int, Min: 0, Max: 2, Default: "1",

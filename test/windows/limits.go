@@ -19,6 +19,8 @@ var limits = []limit{
 	{"hsm/virtual", "TestLinks", noSymlinks},
 	{"internal/atomicfile", "TestPrivate", noACL},
 	{"internal/atomicfile", "TestResolve", noSymlinks},
+	{"internal/atomicfile", "TestJunctions", noACL},
+	{"internal/service", "TestReachable", noACL},
 	{"internal/conffile", "TestEditKeeps", noSymlinks},
 	{"internal/conffile", "TestNoFile", noUnix},
 	{"internal/logs", "TestNoFileDoesNotRotate", noSymlinks},

@@ -62,7 +62,7 @@ func units(ctx context.Context, p *prefix.Prefix, work, only string, pkgs []stri
 			return err
 		}
 	}
-	args := []string{"test", "-json", "-count=1", "-short", "-vet=off", "-timeout=90s", "-overlay=" + patch, "-exec=" + p.Wine}
+	args := []string{"test", "-json", "-count=1", "-short", "-vet=off", "-timeout=3m", "-overlay=" + patch, "-exec=" + p.Wine}
 	if only != "" {
 		args = append(args, "-run="+only)
 	}

@@ -58,7 +58,7 @@ func (p peers) register(c *daemon.Call) error {
 	if err != nil {
 		return failure(err)
 	}
-	fmt.Fprintf(c.Stdout, "%s registered: certificate of %s\nCertificate SHA-256: %s\n", peer.Name, linkid.CommonName(peer.Cert), linkid.Fingerprint(peer.Cert))
+	fmt.Fprintf(c.Stdout, "%s registered: certificate of %s\nCertificate SHA-256: %s\n", peer.Name, cmdline.Printable(linkid.CommonName(peer.Cert)), linkid.Fingerprint(peer.Cert))
 	fmt.Fprintln(c.Stdout, "Compare that with what -regen printed there.")
 	passed(c, "Register")
 	return nil
@@ -110,10 +110,11 @@ func (p peers) list(c *daemon.Call) error {
 	for _, l := range all {
 		name := l.CommonName
 		if l.Problem != "" {
-			name += " (" + cmdline.Printable(l.Problem) + ")"
+			name += " (" + l.Problem + ")"
 		}
+		name = cmdline.Printable(name)
 		if p.kind == linkid.Appliance {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", l.Name, l.Host, l.Port, name)
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", l.Name, cmdline.Printable(l.Host), l.Port, name)
 		} else {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", l.Name, name, l.Expires.Format("2006-01-02"))
 		}
