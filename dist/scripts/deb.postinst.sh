@@ -22,7 +22,11 @@ fi
 reload
 
 if [ "$1" = abort-remove ]; then
-  if booted && systemctl is-enabled --quiet "$UNIT"; then begin "$UNIT"; fi
+  if booted; then
+    for unit in $(services); do
+      if systemctl is-enabled --quiet "$unit"; then begin "$unit"; fi
+    done
+  fi
 elif [ "$known" = no ]; then
   first
 else

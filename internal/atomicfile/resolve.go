@@ -18,8 +18,12 @@ var ErrLinks = errors.New("has more than one name")
 func Resolve(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(path); err == nil {
-			return "", fmt.Errorf("%w: it is a symbolic link to nothing", ErrLinks)
+		// A file that is no link has come meanwhile; so has what a link leads to.
+		if st, err := os.Lstat(path); err == nil && st.Mode().Type() == fs.ModeSymlink {
+			if _, err := os.Stat(path); err != nil {
+				return "", fmt.Errorf("%w: it is a symbolic link to nothing", ErrLinks)
+			}
+			return Resolve(path)
 		}
 		return path, nil
 	}

@@ -37,12 +37,8 @@ func InService(words ...string) (in []string) {
 // one. Who calls another computer does it as himself.
 func (p *Program) place(c *Call) (rundir.Dirs, error) {
 	switch {
-	case p.setting("instance") != nil && c.Values.Given("instance"):
-		return rundir.Service(c.Values.Text("instance"))
-	case c.Command.Top == topService:
-		return rundir.Service(c.serviceName())
-	case p.bool(c.Values, "winservice"):
-		return rundir.Service(p.Name)
+	case c.Command.Top == topService, p.setting("instance") != nil && c.Values.Given("instance"), p.bool(c.Values, "winservice"):
+		return rundir.Service(c.serviceMeant())
 	case c.is("start"), c.remote(), c.edits() && !rundir.Privileged():
 		return rundir.Find()
 	}
@@ -90,8 +86,16 @@ func (c *Call) edits() bool {
 func (c *Call) refuseSettings() error {
 	p := c.Program
 	for _, s := range p.Table {
-		if c.Values.Given(s.Name) && (s.Key != "" || s.Name == "configfile" && c.Command.Word != "install") {
-			return &cmdline.UsageError{Msg: fmt.Sprintf("-%s is not for a service that is started", s.Name), Hint: fmt.Sprintf("set it with %s -mode config -set", p.Name)}
+		switch {
+		case !c.Values.Given(s.Name):
+		case s.Key != "":
+			set := p.Name + " -mode config -set"
+			if name := c.serviceMeant(); name != p.Name {
+				set = fmt.Sprintf("%s -mode config -instance %s -set", p.Name, name)
+			}
+			return &cmdline.UsageError{Msg: fmt.Sprintf("-%s is not for a service that is started", s.Name), Hint: "set it with " + set}
+		case s.Name == "configfile" && c.Command.Word != "install":
+			return &cmdline.UsageError{Msg: "-configfile is not for a service that is there already", Hint: "-service install names the file"}
 		}
 	}
 	return nil
@@ -113,6 +117,17 @@ func (c *Call) be(self *service.Self, run func(*Call) error) error {
 		self.Failed(err.Error())
 	}
 	return err
+}
+
+// serviceMeant is the name of the service that the command line is about.
+func (c *Call) serviceMeant() string {
+	if c.Command.Top != topService && c.Values.Given("instance") {
+		return c.Values.Text("instance")
+	}
+	if c.Command.Top == topService && c.Values.Given("name") {
+		return c.Values.Text("name")
+	}
+	return c.Program.Name
 }
 
 // refuseBeside refuses to start a daemon of root's beside the service that runs:

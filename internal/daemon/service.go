@@ -24,14 +24,6 @@ func ServiceCommands(program string) []Command {
 	}
 }
 
-// serviceName is which service -service is about.
-func (c *Call) serviceName() string {
-	if c.Values.Given("name") {
-		return c.Values.Text("name")
-	}
-	return c.Program.Name
-}
-
 // installService makes the service and starts it. A configuration that it could
 // not start with is refused before anything is made.
 func (c *Call) installService() error {
@@ -111,7 +103,7 @@ func (c *Call) stopManaged() (managed bool, err error) {
 		return false, nil
 	case err != nil:
 		return true, service.Explain(err, c.Program.Name)
-	case !st.Installed || !st.Alive():
+	case !st.Installed || st.Over():
 		return false, nil // started by hand, or not at all
 	}
 	if err := service.Stop(c.ctx, c.Program.Name, st.Name); err != nil {

@@ -167,7 +167,7 @@ func Stop(ctx context.Context, program, name string) error {
 	if err != nil {
 		return err
 	}
-	if !st.Alive() {
+	if st.Over() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, actionTime)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -241,19 +242,31 @@ func Run(string, func(context.Context, *Self) error) error { return ErrUnsupport
 // Readable returns an error for a configuration file that is there, and that the
 // services of a program could not read.
 func Readable(path, program string) error {
-	fi, err := os.Stat(path)
+	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil // what is not there is not read
 	}
-	if err := Visible(path); err != nil {
+	if err := Visible(real); err != nil {
 		return fmt.Errorf("%w: put it elsewhere", err)
 	}
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if u, err := user.Lookup(program); err == nil && ok && (u.Uid == strconv.Itoa(int(st.Uid)) || u.Gid == strconv.Itoa(int(st.Gid)) && fi.Mode()&0o040 != 0) {
-		return nil
+	u, _ := user.Lookup(program)
+	for p, bit := real, fs.FileMode(0o4); ; p, bit = filepath.Dir(p), 0o1 { // read the file, pass the folders
+		fi, err := os.Stat(p)
+		if err != nil {
+			return err
+		}
+		st, ok := fi.Sys().(*syscall.Stat_t)
+		switch {
+		case ok && u != nil && u.Uid == strconv.Itoa(int(st.Uid)):
+			bit <<= 6
+		case ok && u != nil && u.Gid == strconv.Itoa(int(st.Gid)):
+			bit <<= 3
+		}
+		if fi.Mode()&bit == 0 {
+			return fmt.Errorf("%s is closed to the service's user %s, who has to read %s: run chmod a+rX on it", p, program, path)
+		}
+		if p == "/" {
+			return nil
+		}
 	}
-	if fi.Mode()&0o004 == 0 {
-		return fmt.Errorf("%s can not be read by the service's user %s: run chmod a+r on it", path, program)
-	}
-	return nil
 }

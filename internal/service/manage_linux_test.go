@@ -83,8 +83,16 @@ func TestDetect(t *testing.T) {
 	if s == nil || s.within != 3*time.Second {
 		t.Fatalf("%+v", s)
 	}
-	s.Ready("Serving")
-	if got := heard(); !strings.Contains(got, "READY=1") || !strings.Contains(got, "STATUS=Serving") {
+	s.Ready("")
+	if got := heard(); got != "STATUS=Serving\nREADY=1" {
+		t.Errorf("%q", got)
+	}
+	s.Ready("no log file")
+	if got := heard(); got != "STATUS=Serving, but no log file\nREADY=1" {
+		t.Errorf("%q", got)
+	}
+	s.Ended("port lost")
+	if got := heard(); got != "STATUS=Failed: port lost" {
 		t.Errorf("%q", got)
 	}
 	s.Failed("port in use\nREADY=1")
@@ -142,5 +150,50 @@ func TestReachable(t *testing.T) {
 		if reachable(exe) == nil {
 			t.Error("a program that others could change was taken")
 		}
+	}
+}
+
+// TestReadable: a configuration file that the service could not read is told before
+// there is a service.
+func TestReadable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root has files that others may not read where services look")
+	}
+	dir, err := os.MkdirTemp("/opt", "service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "x.conf")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		folder, file os.FileMode
+		ok           bool
+	}{{0o755, 0o644, true}, {0o700, 0o644, false}, {0o755, 0o600, false}, {0o711, 0o604, true}} {
+		if err := os.Chmod(dir, c.folder); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, c.file); err != nil {
+			t.Fatal(err)
+		}
+		if err := Readable(path, "no-such-user"); (err == nil) != c.ok {
+			t.Errorf("%o/%o: %v", c.folder, c.file, err)
+		}
+	}
+	hidden := filepath.Join(t.TempDir(), "y.conf")
+	link := filepath.Join(dir, "link.conf")
+	if err := os.WriteFile(hidden, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(hidden, link); err != nil {
+		t.Fatal(err)
+	}
+	if Readable(link, "no-such-user") == nil {
+		t.Error("a link to where services see nothing was taken")
+	}
+	if err := Readable(filepath.Join(dir, "not-there"), "no-such-user"); err != nil {
+		t.Error(err)
 	}
 }

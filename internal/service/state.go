@@ -33,6 +33,10 @@ type State struct {
 	Said       string `json:"said"`       // by the service itself, of how it stands
 }
 
+// Over reports whether there is no process, and will be none by itself. Windows does
+// not tell whether it is about to start one again that has failed.
+func (s State) Over() bool { return s.Phase == Stopped || s.Phase == Failed && !onWindows }
+
 // Alive reports whether there is a process, or will be one by itself.
 func (s State) Alive() bool { return s.Phase != Stopped && s.Phase != Failed }
 

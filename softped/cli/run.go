@@ -42,12 +42,16 @@ func run(args []string, std streams) error {
 	ready := false
 	err := play(args, std, self, func() {
 		ready = true
-		self.Ready("Serving")
+		self.Ready("")
 	})
 	if errors.Is(err, errHelp) {
 		return nil
 	}
-	if err != nil && !ready {
+	switch {
+	case err == nil:
+	case ready:
+		self.Ended(err.Error())
+	default:
 		self.Failed(err.Error())
 	}
 	return err

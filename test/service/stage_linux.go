@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,8 +25,25 @@ const (
 	belowInside = kitInside + "/below"
 )
 
-// Folders of this machine that are nobody's business.
-var hidden = []string{"root", "home", "tmp", "work", "srv", "opt"}
+// Folders of a system. Others in its root, and those of people in it, are nobody's
+// business.
+var (
+	standard = []string{"bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "lost+found", "media", "mnt", "opt", "proc",
+		"root", "run", "sbin", "srv", "sys", "tmp", "usr", "var", "home"}
+	people = []string{"home", "opt", "root", "srv", "tmp"}
+)
+
+// hidden are the folders in the root that the machine does not see.
+func hidden() []string {
+	all := slices.Clone(people)
+	there, _ := os.ReadDir("/")
+	for _, e := range there {
+		if e.IsDir() && !slices.Contains(standard, e.Name()) {
+			all = append(all, e.Name())
+		}
+	}
+	return all
+}
 
 // Units that would only look for hardware, wait for a network, or change what the
 // machine has in common with this one.
@@ -202,7 +220,7 @@ func furnish(p plan, console string) error {
 			mounts = append(mounts, mount{path, path, "", unix.MS_BIND, ""}, mount{"", path, "", readOnly, ""})
 		}
 	}
-	for _, dir := range hidden {
+	for _, dir := range hidden() {
 		if _, err := os.Lstat(dir); err == nil {
 			mode := "mode=755"
 			if dir == "tmp" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,8 +43,11 @@ func guests(ctx context.Context, p *prefix.Prefix, work, only string, update boo
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r := read(out, true)
+	r, err := read(out, true)
 	_ = cmd.Wait() // the tests tell
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return fmt.Errorf("programs: %w", err)
+	}
 	return r.all()
 }
 
@@ -66,6 +70,8 @@ func (r results) all() error {
 		}
 	}
 	switch {
+	case bad == nil && len(r.pkgs) == 0:
+		return errors.New("programs: the tests did not come to an end")
 	case bad != nil:
 		return fmt.Errorf("programs: %s", strings.Join(bad, ", "))
 	case passed == 0:

@@ -17,7 +17,7 @@ import (
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // who does not listen any more is no reason to leave a Windows behind
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, os.Args[1:])
 	stop()
 	switch {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,14 +79,22 @@ func units(ctx context.Context, p *prefix.Prefix, work, only string, pkgs []stri
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r := read(out, false)
+	r, err := read(out, false)
 	_ = cmd.Wait() // the tests tell
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return fmt.Errorf("unit tests: %w", err)
+	}
+	for _, p := range pkgs {
+		if p = strings.TrimPrefix(p, module); r.pkgs[p] == "" {
+			return fmt.Errorf("unit tests: %s did not come to an end", p)
+		}
+	}
 	fmt.Printf("windows: unit tests of %d packages in %.0f s\n", len(r.pkgs), time.Since(begun).Seconds())
 	return r.judge(all)
 }
 
 // read takes go test's report in, and prints a line for each package, or each test.
-func read(in io.Reader, each bool) results {
+func read(in io.Reader, each bool) (results, error) {
 	r := results{outcome: map[limit]string{}, pkgs: map[string]string{}, said: map[string][]string{}}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
@@ -122,7 +131,7 @@ func read(in io.Reader, each bool) results {
 			fmt.Printf("%-5s %-28s %5.1f s, %d passed\n", verdict, e.Package, e.Elapsed, passed[e.Package])
 		}
 	}
-	return r
+	return r, lines.Err()
 }
 
 // known returns the place of a test, or of the one that it is a part of, in the

@@ -23,20 +23,30 @@ func TestJudge(t *testing.T) {
 		"a package is not built": {good + "no JSON\n" + line("fail", "y", ""), "y did not end as it should"},
 		"nothing ran":            {"", "no unit test ran"},
 	} {
-		err := read(strings.NewReader(c.report), false).judge(false)
+		err := taken(t, c.report).judge(false)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := read(strings.NewReader(good), false).judge(true); err == nil || !strings.Contains(err.Error(), "is listed and was not run") {
+	if err := taken(t, good).judge(true); err == nil || !strings.Contains(err.Error(), "is listed and was not run") {
 		t.Errorf("a known one is gone: %v", err)
 	}
 }
 
+// taken is a report of go test, read.
+func taken(t *testing.T, report string) results {
+	t.Helper()
+	r, err := read(strings.NewReader(report), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func TestAll(t *testing.T) {
 	const pass, skip = `{"Action":"pass","Package":"x","Test":"A"}` + "\n", `{"Action":"skip","Package":"x","Test":"B"}` + "\n"
-	for report, ok := range map[string]bool{pass: true, pass + skip: false, "": false, pass + `{"Action":"fail","Package":"x"}`: false} {
-		if err := read(strings.NewReader(report), false).all(); (err == nil) != ok {
+	for report, ok := range map[string]bool{pass: false, pass + `{"Action":"pass","Package":"x"}`: true, pass + skip: false, "": false, pass + `{"Action":"fail","Package":"x"}`: false} {
+		if err := taken(t, report).all(); (err == nil) != ok {
 			t.Errorf("%s: %v", report, err)
 		}
 	}

@@ -5,6 +5,7 @@ package admintest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -92,14 +94,23 @@ func Run(t *testing.T, names ...string) {
 	})
 }
 
-// FreePort returns a TCP port that nobody uses.
+// given are the ports that this process has had from FreePort.
+var given sync.Map
+
+// FreePort returns a TCP port that nobody uses, and none twice. It is below those
+// that the system gives to connections (32768 and more), which come and go.
 func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for range 1000 {
+		port := 20000 + rand.N(12000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		if _, taken := given.LoadOrStore(port, true); l.Close() == nil && !taken {
+			return port, nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, errors.New("all ports are taken")
 }
 
 func pidOf(dir, name string) int {

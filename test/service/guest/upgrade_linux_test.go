@@ -119,7 +119,7 @@ func thePurge(t *testing.T) {
 	said := dpkg(t, "-P", "openped-pedserver", "openped-pedclient", "openped-softped")
 	t.Logf("dpkg -P said:\n%s", said)
 	says(t, said, hsmFile, "/var/lib/openped/softped/pedkeys", "service "+further)
-	for _, made := range []string{"/etc/openped-origin.pem", "/etc/default/softped"} {
+	for _, made := range []string{"/etc/openped-origin.pem"} {
 		_ = os.RemoveAll(made) // the administrator's, and so of this test
 	}
 	must(t, "systemctl", "daemon-reload")

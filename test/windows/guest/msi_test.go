@@ -92,8 +92,14 @@ func TestMSI(t *testing.T) {
 	// Windows has many sources of events. Wine has none, and its installer takes away
 	// what they are in with the last.
 	says(t, plain, 0, "", "reg", "add", eventSource+"somebody", "/f")
+	// Its service is to keep off what this computer's pedserver may have.
+	must(t, os.MkdirAll(host(data), 0o755))
+	must(t, os.WriteFile(host(data+`\pedServer.conf`), []byte("PedServer = {\r\n IP = 127.0.0.1;\r\n Port = "+freePort(t)+";\r\n}\r\n"), 0o644))
 	install(t, plain, "/i", guest(msi))
 	s := desk(t, byMSI)
+	if b, err := os.ReadFile(host(data + `\pedClient.conf`)); err != nil || !strings.Contains(string(b), "PedClient = {") {
+		t.Errorf("no configuration file was installed: %v", err)
+	}
 
 	for _, name := range []string{"pedserver.exe", "pedclient.exe", "hsmcm.exe", "libusb-1.0.dll", "NOTICES.txt", "README.txt", `docs\guide-windows.md`} {
 		if !lab.Exists(host(byMSI + `\` + name)) {
