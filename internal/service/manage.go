@@ -108,6 +108,8 @@ func Uninstall(ctx context.Context, program, name string) error {
 	if err := Stop(ctx, program, name); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, actionTime)
+	defer cancel()
 	if err := within(ctx, m.Uninstall); err != nil {
 		return fmt.Errorf("service %s: %w", name, err)
 	}
@@ -125,10 +127,10 @@ func Start(ctx context.Context, program, name string) (State, error) {
 	if ready, _ := serving(st); ready {
 		return st, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, actionTime)
+	bound, cancel := context.WithTimeout(ctx, actionTime)
 	defer cancel()
-	unsay(ctx, name)
-	asked := begin(ctx, m, name)
+	unsay(bound, name)
+	asked := begin(bound, m, name)
 	words := time.Now().Add(wordTime)
 	for {
 		st, err := Query(ctx, name)
@@ -146,7 +148,7 @@ func Start(ctx context.Context, program, name string) (State, error) {
 		}
 		select {
 		case <-time.After(settleTime):
-		case <-ctx.Done():
+		case <-bound.Done():
 			return st, &StartError{Name: name, Cause: fmt.Sprintf("not ready within %v; it is still %s", actionTime, st.Phase), State: st}
 		}
 	}
