@@ -43,6 +43,8 @@ mount -t overlay -o lowerdir=/,upperdir="$dir/upper",workdir="$dir/work" none "$
 cd "$dir/root"
 mount -t proc none proc; mount -t tmpfs none run; mount -t tmpfs none tmp; mount --bind /dev dev
 mkdir packages; cp "$@" packages/
+# What somebody has tried here is not what packages bring.
+rm -rf var/lib/openped var/log/openped etc/openped-* etc/pedServer.conf* etc/pedClient.conf*
 cat >script
 exec chroot . /bin/bash -eu script 2>&1
 `, "bash", dir}, paths...)...)

@@ -48,17 +48,29 @@ func files(folder string) (names []string) {
 func quiet(t *testing.T, s *lab.Stage) {
 	t.Helper()
 	says(t, s, 0, "stopped", "pedserver", "-service", "stop")
-	must(t, lab.Poll(10*time.Second, "the end of the service", func() error {
-		if st, err := os.ReadDir(host(data + `\pedserver\run`)); err == nil {
-			for _, f := range st {
-				if strings.HasSuffix(f.Name(), ".lock") {
-					return fmt.Errorf("%s is there", f.Name())
-				}
-			}
+	must(t, lab.Poll(20*time.Second, "the end of the service's process", func() error {
+		if pid := processOf("pedserver.exe"); pid != "" {
+			return fmt.Errorf("process %s is there", pid)
 		}
 		return nil
 	}))
-	time.Sleep(300 * time.Millisecond)
+}
+
+// processOf finds a process of the prefix that runs a program, as this side sees it;
+// "" if there is none.
+func processOf(program string) string {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, line := range lines {
+		b, err := os.ReadFile(line)
+		if err != nil || !strings.Contains(string(b), program) {
+			continue
+		}
+		dir := filepath.Dir(line)
+		if env, err := os.ReadFile(dir + "/environ"); err == nil && strings.Contains(string(env), "WINEPREFIX="+winePrefix) {
+			return filepath.Base(dir)
+		}
+	}
+	return ""
 }
 
 // newer is a copy of the package with a newer version.
@@ -115,6 +127,9 @@ func TestMSI(t *testing.T) {
 		}
 	}
 	says(t, s, 0, "RUNNING", "sc", "query", "pedserver")
+	if processOf("pedserver.exe") == "" {
+		t.Error("the service has no process that this side sees")
+	}
 	says(t, s, 0, "STOPPED", "sc", "query", "pedclient")
 	says(t, s, 0, "0x2", "reg", "query", services+"pedserver", "/v", "Start")
 	says(t, s, 0, "0x3", "reg", "query", services+"pedclient", "/v", "Start")
